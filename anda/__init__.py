@@ -1,0 +1,1 @@
+"""The product around golden, hdl and sim: the command `anda`, configuration, reports."""

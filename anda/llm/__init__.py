@@ -1,0 +1,1 @@
+"""Real language models: weights and tokenizer from GGUF, forward pass, captured activations."""

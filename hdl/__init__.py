@@ -1,0 +1,1 @@
+"""What becomes silicon: Amaranth components checked bit for bit against `golden`."""
