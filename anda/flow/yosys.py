@@ -1,0 +1,121 @@
+"""Yosys from PyPI, run where it can do no harm.
+
+The `pyosys` wheel is a Python module, but an error inside Yosys ends the whole process, and every pass
+prints to the terminal. So it always runs in a process of its own, and what it says goes to a log.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Netlist", "YosysError", "quoted", "run_yosys", "yosys_version"]
+
+#: Passes the child runs; the last line of its log is the error when there is one.
+_CHILD = "import sys; from pyosys import libyosys as ys; ys.run_pass('script ' + sys.argv[1], ys.Design())"
+_ERROR = re.compile(r"^(?:.*: )?ERROR: (.*)$", re.MULTILINE)
+
+#: A design as `write_json` prints it: modules, their ports, cells and netnames.
+Netlist = dict[str, Any]
+
+
+class YosysError(ValueError):
+    """Yosys is not there, or refused the design; the message holds its own words."""
+
+
+@dataclass(frozen=True)
+class YosysRun:
+    """What a run left behind: everything it printed, and the netlists it wrote, by name."""
+
+    log: str
+    netlists: dict[str, Netlist]
+    rtlil: dict[str, str]
+
+
+def run_yosys(
+    passes: Sequence[str], *, inputs: dict[str, str] | None = None, timeout: float | None = None
+) -> YosysRun:
+    """Run passes in a fresh process and a fresh folder.
+
+    Parameters
+    ----------
+    passes
+        One command each. Files they write to relative names ``*.json`` and ``*.il`` are returned.
+    inputs
+        Files to put into the folder first, name to contents.
+    timeout
+        Seconds after which the run is given up; None waits.
+
+    Raises
+    ------
+    YosysError
+        When pyosys is not installed, Yosys reports an error, or the time is over.
+    """
+    yosys_version()
+    with tempfile.TemporaryDirectory(prefix="anda-") as name:
+        folder = Path(name)
+        for file, text in (inputs or {}).items():
+            (folder / file).write_text(text, encoding="utf-8")
+        (folder / "run.ys").write_text("\n".join(passes) + "\n", encoding="utf-8")
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", _CHILD, "run.ys"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise YosysError(f"Expected Yosys to end within {timeout:g} s, it did not.") from error
+        log = done.stdout + done.stderr
+        if done.returncode:
+            raise YosysError(_reason(log, folder))
+        return YosysRun(
+            log,
+            {file.stem: json.loads(file.read_bytes()) for file in folder.glob("*.json")},
+            {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.il")},
+        )
+
+
+def yosys_version() -> str:
+    """Version of the installed pyosys.
+
+    Raises
+    ------
+    YosysError
+        When it is not installed.
+    """
+    try:
+        found = version("pyosys")
+    except PackageNotFoundError:
+        found = ""
+    if not found or importlib.util.find_spec("pyosys") is None:
+        raise YosysError(
+            "Expected the Python package pyosys for synthesis, it is not installed: pip install 'anda[flow]'."
+        )
+    return found
+
+
+def quoted(path: Path | str) -> str:
+    """A path as one word of a Yosys script."""
+    text = str(path)
+    if '"' in text or "\n" in text:
+        raise YosysError(f"Expected a path without quotes and line ends, got {text!r}.")
+    return f'"{text}"'
+
+
+def _reason(log: str, folder: Path) -> str:
+    errors = _ERROR.findall(log)
+    words = errors[-1] if errors else (log.strip().splitlines() or ["nothing"])[-1]
+    words = words.strip().replace(f"{folder}/", "").rstrip(".!")
+    return f"Yosys refused the design: {words}."
