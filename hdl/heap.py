@@ -77,11 +77,14 @@ class BitHeap:
         The kind of adder cells to build from.
     levels_per_stage : int or None
         Full adders between two pipeline registers; None builds no registers.
+    prefix : str
+        Tells the cells of several heaps in one module apart.
     """
 
     width: int
     cells: AdderCells = AdderCells.PLAIN
     levels_per_stage: int | None = None
+    prefix: str = ""
     columns: list[list[Bit]] = field(init=False)
     constant: int = field(init=False, default=0)
     full_adders: int = field(init=False, default=0)
@@ -172,7 +175,7 @@ class BitHeap:
 
     def _full_adder(self, m: Module, column: int, bits: list[Bit]) -> None:
         cell = FullAdder(inverted=self.cells is AdderCells.INVERTING)
-        m.submodules[f"fa_{column}_{self.full_adders}"] = cell
+        m.submodules[f"{self.prefix}fa_{column}_{self.full_adders}"] = cell
         self.full_adders += 1
         level, stage, wires = self._gather(m, bits)
         m.d.comb += [port.eq(wire) for port, wire in zip((cell.a, cell.b, cell.c), wires, strict=True)]
@@ -188,7 +191,7 @@ class BitHeap:
         if all(bit.inverted is one for bit in bits):
             # a + b + 1 on complemented wires is the dual of a half adder: the same cell.
             cell = HalfAdder(inverted=self.cells is AdderCells.INVERTING)
-            m.submodules[f"ha_{column}_{self.half_adders}"] = cell
+            m.submodules[f"{self.prefix}ha_{column}_{self.half_adders}"] = cell
             self.half_adders += 1
             m.d.comb += [cell.a.eq(wires[0]), cell.b.eq(wires[1])]
             total, carry = cell.outputs

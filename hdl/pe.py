@@ -1,0 +1,354 @@
+"""The Anda processing element: bit planes of activations times integer weights (contract, section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from golden.bitplanes import Encoding, group_range, require_encoding
+from golden.interval import Interval
+
+from .heap import AdderCells, Bit, BitHeap
+from .modules import NamedComponent
+from .ranges import Ranged, RangeError, assign, wrap
+from .weights import WeightBuffer, levels_layout
+
+__all__ = ["PeParameters", "ProcessingElement", "Reduction", "WeightPlace", "beat_layout"]
+
+Reduction = Literal["heap", "tree"]
+WeightPlace = Literal["outside", "inside"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeParameters:
+    """Everything that shapes a processing element.
+
+    Parameters
+    ----------
+    lanes : int
+        Elements of a group, 8 to 256.
+    level_bits : int
+        Bits of a signed weight level, 1 to 8.
+    max_planes : int
+        The largest number of words a group may occupy: `M + 1` for sign-magnitude, `P` for two's complement.
+    encoding : str
+        "twos-complement" (contract 2b) or "sign-magnitude" (2a, as published).
+    planes_per_cycle : int
+        Planes taken in one cycle: 1, 2 or 4.
+    weights : str
+        "outside": levels come in at a port, held by registers that many elements share; "inside": two banks
+        of registers in the element, as published.
+    reduction : str
+        "heap": products and accumulator in one heap of full adders; "tree": a tree of two-operand adders.
+    adder_cells : AdderCells
+        The polarity of the library's adder cells (heap only).
+    accumulator_bits : int or None
+        Width of the accumulator; None takes the exact width.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range; RangeError when the accumulator cannot hold every sum.
+    """
+
+    lanes: int = 64
+    level_bits: int = 4
+    max_planes: int = 10
+    encoding: Encoding = "twos-complement"
+    planes_per_cycle: int = 1
+    weights: WeightPlace = "outside"
+    reduction: Reduction = "heap"
+    adder_cells: AdderCells = AdderCells.PLAIN
+    accumulator_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        require_encoding(self.encoding, self.max_planes, self.lanes)
+        if not 1 <= self.level_bits <= 8:
+            raise ValueError(f"level_bits must be from 1 to 8, not {self.level_bits}")
+        if self.planes_per_cycle not in (1, 2, 4):
+            raise ValueError(f"planes_per_cycle must be 1, 2 or 4, not {self.planes_per_cycle}")
+        if self.weights not in get_args(WeightPlace):
+            raise ValueError(f"weights must be outside or inside, not {self.weights!r}")
+        if self.reduction not in get_args(Reduction):
+            raise ValueError(f"reduction must be heap or tree, not {self.reduction!r}")
+        if self.accumulator_bits is not None and self.accumulator_bits < self.sum_range.bits:
+            raise RangeError(
+                f"accumulator_bits must be at least {self.sum_range.bits} for sums from {self.sum_range.min} "
+                f"to {self.sum_range.max}, not {self.accumulator_bits}"
+            )
+
+    @property
+    def level_range(self) -> Interval:
+        """Every weight level."""
+        return Interval.of_bits(self.level_bits, signed=True)
+
+    @property
+    def sum_range(self) -> Interval:
+        """Every group sum `T_g` (contract, section 5)."""
+        return (group_range(self.max_planes, self.encoding) * self.level_range).times(self.lanes)
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of the accumulator and of the result."""
+        return self.accumulator_bits or self.sum_range.bits
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the last beat of a group to its result."""
+        return 1
+
+    def beats(self, planes: int) -> int:
+        """Cycles a group of `planes` words takes."""
+        if self.encoding == "sign-magnitude":
+            return 1 + -(-(planes - 1) // self.planes_per_cycle)
+        return -(-planes // self.planes_per_cycle)
+
+    @property
+    def name(self) -> str:
+        """The parameters in a word, as a Verilog module name carries them."""
+        parts = [
+            f"anda_pe_{self.lanes}x{self.level_bits}",
+            f"{'tc' if self.encoding == 'twos-complement' else 'sm'}{self.max_planes}",
+            f"p{self.planes_per_cycle}",
+            f"{self.reduction}{'_inv' if self.adder_cells is AdderCells.INVERTING else ''}",
+            f"w{self.weights}",
+            f"a{self.sum_bits}",
+        ]
+        return "_".join(parts)
+
+
+def beat_layout(lanes: int, planes_per_cycle: int) -> data.StructLayout:
+    """One cycle's worth of a group: plane words, and where the group begins and ends.
+
+    `words` holds `planes_per_cycle` plane words of `lanes` bits, the most significant plane in the least
+    significant bits.
+    """
+    return data.StructLayout({"words": lanes * planes_per_cycle, "first": 1, "last": 1})
+
+
+class ProcessingElement(NamedComponent):
+    """The dot product of one group of activations with one group of weight levels, plane after plane.
+
+    `T = sum_i q_i * level_i` (contract, section 5), by `acc <- 2 * acc + sum_i bit_i * level_i`, most
+    significant plane first. The first plane of two's-complement groups is subtracted; the sign plane of
+    sign-magnitude groups is kept and applied lane by lane.
+
+    A group takes `parameters.beats(planes)` cycles, groups follow each other without a gap, and the number of
+    planes may change from group to group up to `max_planes`. The accumulator is the output register: while a
+    result waits, the next group waits too.
+
+    Parameters
+    ----------
+    parameters : PeParameters
+
+    Members
+    -------
+    planes : In(stream.Signature(beat_layout(lanes, planes_per_cycle)))
+        Two's complement: the planes in order, padded at the front by copies of the first one up to a
+        multiple of `planes_per_cycle`. Sign-magnitude: a beat with the sign plane in its first word, then
+        the magnitude planes, padded at the front by zero planes.
+    levels : In(levels_layout(lanes, level_bits))
+        Weights outside: the levels, stable from the first beat of a group to its last.
+    load : In(stream.Signature(levels_layout(lanes, level_bits)))
+        Weights inside: one set of levels a group, in order.
+    result : Out(stream.Signature(signed(sum_bits)))
+        `T`, one a group, `parameters.latency` cycles after its last beat.
+    """
+
+    planes: stream.Interface
+    result: stream.Interface
+    levels: data.View[data.ArrayLayout]
+    load: stream.Interface
+
+    def __init__(self, parameters: PeParameters):
+        self.parameters = p = parameters
+        layout = levels_layout(p.lanes, p.level_bits)
+        inside = p.weights == "inside"
+        super().__init__(
+            {
+                "planes": In(stream.Signature(beat_layout(p.lanes, p.planes_per_cycle))),
+                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
+                "result": Out(stream.Signature(signed(p.sum_bits))),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """The parameters in a word."""
+        return self.parameters.name
+
+    def build(self) -> Module:
+        """Control, weights, and the reduction of the chosen kind."""
+        m = Module()
+        p = self.parameters
+        full = Signal()
+        beat = Signal()
+        weights_ready: Value = Const(1, 1)
+        if p.weights == "inside":
+            m.submodules.weights = weights = WeightBuffer(lanes=p.lanes, level_bits=p.level_bits)
+            m.d.comb += [
+                weights.load.payload.eq(self.load.payload),
+                weights.load.valid.eq(self.load.valid),
+                self.load.ready.eq(weights.load.ready),
+                weights.release.eq(beat & self.planes.payload.last),
+            ]
+            weights_ready, levels = weights.valid, weights.levels.as_value()
+        else:
+            levels = self.levels.as_value()
+        m.d.comb += [
+            self.planes.ready.eq((~full | self.result.ready) & weights_ready),
+            beat.eq(self.planes.valid & self.planes.ready),
+            self.result.valid.eq(full),
+        ]
+        with m.If(beat | self.result.ready):
+            m.d.sync += full.eq(beat & self.planes.payload.last)
+
+        words = [self.planes.payload.words.word_select(k, p.lanes) for k in range(p.planes_per_cycle)]
+        start, update, signs = self._group_start(m, beat)
+        lanes = [levels.word_select(i, p.level_bits).as_signed() for i in range(p.lanes)]
+        accumulator = Signal(signed(p.sum_bits), reset_less=True)
+        reduce = self._heap if p.reduction == "heap" else self._tree
+        total = reduce(m, words, lanes, signs, start, accumulator)
+        with m.If(update):
+            m.d.sync += accumulator.eq(total)
+        m.d.comb += self.result.payload.eq(accumulator)
+        return m
+
+    def _group_start(self, m: Module, beat: Value) -> tuple[Value, Value, Value | None]:
+        """Whether a beat opens the sum, whether it adds to it, and the signs of the lanes if kept apart."""
+        p = self.parameters
+        first = self.planes.payload.first
+        if p.encoding == "twos-complement":
+            return first, beat, None
+        signs = Signal(p.lanes, reset_less=True)
+        start = Signal(reset_less=True)
+        with m.If(beat):
+            m.d.sync += start.eq(first)
+        with m.If(beat & first):
+            m.d.sync += signs.eq(self.planes.payload.words[: p.lanes])
+        # A group of a sign plane alone would have no magnitude: M is at least 1.
+        return start, beat & ~first, signs
+
+    def _heap(
+        self,
+        m: Module,
+        words: list[Value],
+        lanes: list[Value],
+        signs: Value | None,
+        start: Value,
+        accumulator: Value,
+    ) -> Value:
+        """Products, corrections and the shifted accumulator in one heap, modulo `2**sum_bits`.
+
+        The result is exact: `sum_bits` holds every prefix of every sum, because a prefix of a
+        two's-complement number is its floor (contract, section 5).
+        """
+        p = self.parameters
+        heap = BitHeap(p.sum_bits, p.adder_cells)
+        opening = 0
+        for k, word in enumerate(words):
+            shift = p.planes_per_cycle - 1 - k
+            if k == 0 and signs is None:
+                opening = self._add_conditionally_negated(m, heap, word, lanes, start, shift)
+            else:
+                self._add_products(heap, word, lanes, signs, shift)
+        # The accumulator comes in shifted, or on the first beat not at all: then its place is free for the
+        # constant that the subtraction of the first plane leaves behind.
+        for column in range(p.sum_bits):
+            source = column - p.planes_per_cycle
+            old = accumulator[source] if source >= 0 else Const(0, 1)
+            constant = opening >> column & 1
+            if source >= 0 or constant:
+                heap.add(column, Bit(~Mux(start, Const(constant, 1), old), inverted=True))
+        total = heap.sum(m)
+        self.full_adders = heap.full_adders
+        return total
+
+    def _add_products(
+        self, heap: BitHeap, word: Value, lanes: list[Value], signs: Value | None, shift: int
+    ) -> None:
+        """Add `bit * level * 2**shift` of every lane, negated where the lane's sign is set."""
+        top = self.parameters.level_bits - 1
+        for i, level in enumerate(lanes):
+            for j in range(top + 1):
+                bit = level[j] if signs is None else level[j] ^ signs[i]
+                heap.add(shift + j, Bit(~(word[i] & bit), inverted=True), subtract=j == top)
+            if signs is not None:
+                heap.add(shift, Bit(~(word[i] & signs[i]), inverted=True))
+
+    def _add_conditionally_negated(
+        self, m: Module, heap: BitHeap, word: Value, lanes: list[Value], negate: Value, shift: int
+    ) -> int:
+        """Add the plane sum of the first word, or subtract it where `negate` is set.
+
+        The plane sum is brought to one row first, so that only its few bits are complemented.
+
+        Returns
+        -------
+        int
+            What is still to be added where `negate` is set: with `s = row + c`, `-s = ~row - 2**n + 1 - c`.
+        """
+        p = self.parameters
+        plane = Interval(0, 1) * p.level_range
+        offset = p.lanes << (p.level_bits - 1)
+        bits = (plane.times(p.lanes).max + offset).bit_length()
+        inner = BitHeap(bits, p.adder_cells, prefix="plane_")
+        self._add_products(inner, word, lanes, None, 0)
+        # Without its constant the row is the sum raised by `offset`: never negative, and it fits.
+        inner.constant = 0
+        row = inner.sum(m)
+        for j in range(bits):
+            heap.add(shift + j, Bit(row[j] ^ negate))
+        heap.constant -= offset << shift
+        return (2 * offset + 1 - (1 << bits)) << shift
+
+    def _tree(
+        self,
+        m: Module,
+        words: list[Value],
+        lanes: list[Value],
+        signs: Value | None,
+        start: Value,
+        accumulator: Value,
+    ) -> Value:
+        """Each lane selects zero or its signed level; a tree of adders; then the shifted accumulator."""
+        p = self.parameters
+        total = Ranged.constant(0)
+        for k, word in enumerate(words):
+            terms = []
+            for i, level in enumerate(lanes):
+                weight = Ranged(level, p.level_range)
+                if signs is not None:
+                    weight = self._negated_if(m, weight, signs[i], f"weight_{i}")
+                chosen = Ranged.signal(weight.interval.hull(Interval(0, 0)), f"term_{k}_{i}")
+                with m.If(word[i]):
+                    m.d.comb += assign(chosen, weight)
+                terms.append(chosen)
+            plane = self._add_tree(terms)
+            if k == 0 and signs is None:
+                plane = self._negated_if(m, plane, start, "plane_sum")
+            total = (total << 1) + plane
+        old = Signal(signed(p.sum_bits), name="old")
+        m.d.comb += old.eq(Mux(start, Const(0, signed(p.sum_bits)), accumulator))
+        # Modulo the width of the accumulator, which holds every prefix of every sum (contract, section 5).
+        shifted = Ranged.of(Cat(Const(0, p.planes_per_cycle), old).as_signed())
+        return wrap(wrap(shifted, p.sum_bits, is_signed=True) + total, p.sum_bits, is_signed=True).value
+
+    def _negated_if(self, m: Module, number: Ranged, negate: Value, name: str) -> Ranged:
+        result = Ranged.signal(number.interval.hull(-number.interval), name)
+        with m.If(negate):
+            m.d.comb += assign(result, -number)
+        with m.Else():
+            m.d.comb += assign(result, number)
+        return result
+
+    @staticmethod
+    def _add_tree(terms: list[Ranged]) -> Ranged:
+        while len(terms) > 1:
+            pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
+            terms = pairs + terms[len(pairs) * 2 :]
+        return terms[0]
