@@ -285,26 +285,26 @@ class ProcessingElement(NamedComponent):
     ) -> int:
         """Add the plane sum of the first word, or subtract it where `negate` is set.
 
-        The plane sum is brought to one row first, so that only its few bits are complemented.
+        The plane sum is reduced to at most two bits a column first, so that only few bits are complemented.
 
         Returns
         -------
         int
-            What is still to be added where `negate` is set: with `s = row + c`, `-s = ~row - 2**n + 1 - c`.
+            What is still to be added where `negate` is set. A plane sum `s = sum b * 2**c + constant` has
+            `-s = sum (1 - b) * 2**c - sum 2**c - constant`.
         """
         p = self.parameters
-        plane = Interval(0, 1) * p.level_range
-        offset = p.lanes << (p.level_bits - 1)
-        bits = (plane.times(p.lanes).max + offset).bit_length()
-        inner = BitHeap(bits, p.adder_cells, prefix="plane_")
+        plane = (Interval(0, 1) * p.level_range).times(p.lanes)
+        # Subtracted products count from 0 to -plane.min once their constant is taken out: no carry is lost.
+        inner = BitHeap((plane.max - plane.min).bit_length(), p.adder_cells, prefix="plane_")
         self._add_products(inner, word, lanes, None, 0)
-        # Without its constant the row is the sum raised by `offset`: never negative, and it fits.
-        inner.constant = 0
-        row = inner.sum(m)
-        for j in range(bits):
-            heap.add(shift + j, Bit(row[j] ^ negate))
-        heap.constant -= offset << shift
-        return (2 * offset + 1 - (1 << bits)) << shift
+        complement = 0
+        for column, bits in enumerate(inner.reduce(m, height=2, fold_constant=False)):
+            for bit in bits:
+                heap.add(shift + column, Bit(bit.value ^ negate, bit.inverted, bit.level))
+                complement -= 1 << column
+        heap.constant += inner.constant << shift
+        return (complement - 2 * inner.constant) << shift
 
     def _tree(
         self,
@@ -328,9 +328,9 @@ class ProcessingElement(NamedComponent):
                 with m.If(word[i]):
                     m.d.comb += assign(chosen, weight)
                 terms.append(chosen)
-            plane = self._add_tree(terms)
+            plane = self._add_tree(m, terms, f"plane_{k}")
             if k == 0 and signs is None:
-                plane = self._negated_if(m, plane, start, "plane_sum")
+                plane = self._negated_if(m, plane, start, "signed_plane")
             total = (total << 1) + plane
         old = Signal(signed(p.sum_bits), name="old")
         m.d.comb += old.eq(Mux(start, Const(0, signed(p.sum_bits)), accumulator))
@@ -347,8 +347,12 @@ class ProcessingElement(NamedComponent):
         return result
 
     @staticmethod
-    def _add_tree(terms: list[Ranged]) -> Ranged:
+    def _add_tree(m: Module, terms: list[Ranged], name: str) -> Ranged:
+        level = 0
         while len(terms) > 1:
-            pairs = [a + b for a, b in zip(terms[::2], terms[1::2], strict=False)]
-            terms = pairs + terms[len(pairs) * 2 :]
+            sums = []
+            for i, (a, b) in enumerate(zip(terms[::2], terms[1::2], strict=True)):
+                sums.append(Ranged.signal(a.interval + b.interval, f"{name}_level_{level}_{i}"))
+                m.d.comb += assign(sums[-1], a + b)
+            terms, level = sums, level + 1
         return terms[0]
