@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FILE", "WEIGHT_BLOCK", "Projection", "data_directory", "load", "save"]
+from golden.weights import IntegerWeights
+
+__all__ = ["FILE", "Projection", "data_directory", "load", "save"]
 
 FILE = "smollm2_block.npz"
 """Name of the data file."""
-WEIGHT_BLOCK = 128
-"""Weights along K that share one scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,11 @@ class Projection:
     x: NDArray[np.float16]
     levels: NDArray[np.int8]
     scales: NDArray[np.float16]
+
+    @property
+    def weights(self) -> IntegerWeights:
+        """The weights as the golden model takes them."""
+        return IntegerWeights(self.levels, self.scales)
 
 
 def data_directory() -> Path:

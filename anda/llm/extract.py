@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anda.fixture import WEIGHT_BLOCK, Projection
+from anda.fixture import Projection
 from anda.llm.gguf import GgufFile
 from anda.llm.llama import PROJECTIONS, Llama
 from anda.llm.tokenizer import Tokenizer
+from golden.weights import IntegerWeights
 
-__all__ = ["extract_block", "quantize_int4"]
+__all__ = ["extract_block"]
 
 
 def extract_block(
@@ -52,30 +51,6 @@ def extract_block(
         weight = np.concatenate([llama.weight(f"blk.{layer}.{part}") for part in parts])
         if len(weight) < channels:
             raise ValueError(f"projection {name} must have at least {channels} channels, not {len(weight)}")
-        levels, scales = quantize_int4(weight[:: len(weight) // channels][:channels])
-        block[name] = Projection(x=inputs[name].astype(np.float16), levels=levels, scales=scales)
+        weights = IntegerWeights.quantize(weight[:: len(weight) // channels][:channels])
+        block[name] = Projection(inputs[name].astype(np.float16), weights.levels, weights.scales)
     return block
-
-
-def quantize_int4(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
-    """Round weights to the nearest of the levels -7..7 with one FP16 scale per block of 128 along K.
-
-    Parameters
-    ----------
-    weight : float [C, K]
-
-    Returns
-    -------
-    levels : int8 [C, K]
-    scales : float16 [C, ceil(K / 128)]
-        The largest magnitude of the block over 7; 0 for a block of zeros.
-    """
-    length = weight.shape[-1]
-    blocks = -(-length // WEIGHT_BLOCK)
-    padded = np.zeros((len(weight), blocks * WEIGHT_BLOCK))
-    padded[:, :length] = weight
-    padded = padded.reshape(len(weight), blocks, WEIGHT_BLOCK)
-    scales = (np.abs(padded).max(axis=-1) / 7).astype(np.float16)
-    divisor = np.where(scales == 0, np.float64(1), scales.astype(np.float64))
-    levels = np.clip(np.rint(padded / divisor[..., None]), -7, 7).astype(np.int8)
-    return levels.reshape(len(weight), -1)[:, :length], scales

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from anda.fixture import FILE, data_directory
-from anda.llm.extract import extract_block, quantize_int4
+from anda.llm.extract import extract_block
 from anda.llm.gguf import GgufFile
 from anda.llm.llama import Llama
 from anda.llm.tokenizer import Tokenizer
+from golden.weights import IntegerWeights
 
 from .conftest import FFN, HIDDEN, TinyModel
 
@@ -32,7 +33,7 @@ def test_the_block_holds_rounded_inputs_and_spread_channels(tiny: TinyModel) -> 
         assert np.array_equal(projection.x, exact[name].astype(np.float16))
     # 64 channels of q, k and v: every eighth is kept, so the last two come from v.
     v = tiny.weights["blk.1.attn_v"]
-    assert np.array_equal(block["qkv"].levels[6:], quantize_int4(v[[0, 8]])[0])
+    assert np.array_equal(block["qkv"].levels[6:], IntegerWeights.quantize(v[[0, 8]]).levels)
 
 
 def test_too_short_a_text_and_too_many_channels_are_refused(tiny: TinyModel) -> None:
@@ -40,28 +41,6 @@ def test_too_short_a_text_and_too_many_channels_are_refused(tiny: TinyModel) -> 
         extract_block(tiny.path, "the")
     with pytest.raises(ValueError, match="projection o must have at least 33 channels, not 32"):
         extract_block(tiny.path, TEXT, tokens=2, channels=33)
-
-
-def test_int4_levels_are_the_nearest() -> None:
-    rng = np.random.default_rng(3)
-    weight = rng.normal(size=(3, 300))
-    weight[1, 128:256] = 0
-    weight[2, 7] = -50
-    levels, scales = quantize_int4(weight)
-    assert levels.shape == (3, 300)
-    assert scales.shape == (3, 3)
-    assert levels.min() == -7
-    assert levels.max() == 7
-    for channel in range(3):
-        for k in range(300):
-            scale = float(scales[channel, k // 128])
-            error = abs(weight[channel, k] - int(levels[channel, k]) * scale)
-            assert error <= min(abs(weight[channel, k] - level * scale) for level in range(-7, 8))
-    assert scales[1, 1] == 0
-    assert not levels[1, 128:256].any()
-    assert levels[2, 7] == -7
-    # The last, short block has its own scale.
-    assert scales[0, 2] == np.float16(np.abs(weight[0, 256:]).max() / 7)
 
 
 @pytest.mark.nightly

@@ -1,0 +1,48 @@
+"""The command `anda`.
+
+Modules that take time to import are imported by the commands that need them, so that `anda --help` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anda.cli.area import area
+from anda.cli.catalogue import doctor, formats, schema
+from anda.cli.generate import generate
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Generator of bit-exact, proved hardware for low-bit language-model arithmetic.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Help texts hold TOML tables, which markup would take for its own.
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"anda {installed('anda')}")
+        raise typer.Exit
+
+
+app.command()(formats)
+app.command()(generate)
+app.command()(area)
+app.command()(doctor)
+app.command()(schema)

@@ -1,0 +1,64 @@
+"""`anda generate`: Verilog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anda.cli.output import Json, Source, one_sentence_errors, print_json, print_table, progress
+
+__all__ = ["generate"]
+
+
+@one_sentence_errors
+def generate(
+    source: Source,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory to write; made if need be.")],
+    as_json: Json = False,
+) -> None:
+    """Write the Verilog of a design, one file for each component, and a JSON sidecar beside each.
+
+    The sidecar NAME.json says what NAME.v is: ports, parameters, latency, exact ranges of the integers,
+    digest of the configuration, versions of the tools. The same input gives the same bytes.
+
+    A design is a preset, or a TOML file such as
+
+    \b
+        name = "mine"
+        [format]
+        encoding = "twos-complement"    # or "sign-magnitude"
+        rounding = "nearest"            # or "truncate"
+        group = 64                      # lanes: 8, 16, 32, 64, 128 or 256
+        max_planes = 12                 # 2 to 17
+        [pe]                            # a processing element
+        level_bits = 4                  # weights: 1 to 8
+        planes_per_cycle = 1            # 1, 2 or 4
+        weights = "outside"             # or "shared" or "inside"
+        reduction = "heap"              # or "tree"
+        [compressor]                    # FP16 to bit planes
+        [accumulator]                   # FP32 sums across groups
+
+    `anda schema` prints every key with its meaning, range and default. Exit status 2 when the design
+    is not valid; then nothing is written.
+    """
+    from anda.config import load
+    from anda.generate import generate as make
+    from anda.tops import tops
+
+    design = load(source)
+    products = []
+    with progress() as bar:
+        for top in bar.track(tops(design), description=f"generating {design.name}"):
+            products.append(make(design, top))
+    written = [product.write(output) for product in products]
+    if as_json:
+        found = [
+            {"role": product.role, "top": product.name, "files": [str(path) for path in paths]}
+            for product, paths in zip(products, written, strict=True)
+        ]
+        print_json({"design": design.name, "configuration_sha256": design.hash, "tops": found})
+    else:
+        rows = [(product.role, f"{product.name}.v", product.verilog.count("\n")) for product in products]
+        print_table(f"Written to {output}, with a .json beside each", ["component", "file", "lines"], rows)

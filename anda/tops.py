@@ -1,0 +1,108 @@
+"""From a design to its hardware: the components to build, each with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from anda.config import Design
+from golden.interval import Interval
+from hdl.heap import AdderCells
+from hdl.modules import NamedComponent
+from hdl.pe import PeParameters, ProcessingElement
+from hdl.weights import WeightBuffer
+
+__all__ = ["Top", "pe_parameters", "tops"]
+
+
+@dataclass(frozen=True)
+class Top:
+    """One component of a design, which becomes one Verilog file.
+
+    Attributes
+    ----------
+    role : str
+        What it is in the design: pe, weights, compressor or accumulator.
+    make : callable
+        Makes the component; its parameters are valid.
+    parameters : dict
+        What shapes it, as JSON holds it.
+    latency : int or None
+        Cycles from the last input of a group to its result; None where nothing is computed.
+    ranges : dict of Interval
+        Exact ranges of its integers, by name.
+    """
+
+    role: str
+    make: Callable[[], NamedComponent]
+    parameters: dict[str, Any]
+    latency: int | None
+    ranges: dict[str, Interval]
+
+
+def tops(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> list[Top]:
+    """The components of a design, in the order that data flows through them.
+
+    Parameters
+    ----------
+    design : Design
+    adder_cells : AdderCells
+        Polarity of the adder cells of the library to map to; for a file to read, the plain ones.
+
+    Raises
+    ------
+    ValueError
+        When a component cannot be built, such as an accumulator too narrow for its sums.
+    """
+    found = []
+    if design.pe is not None:
+        parameters = pe_parameters(design, adder_cells)
+        found.append(_top("pe", ProcessingElement, parameters))
+        if design.pe.weights == "shared":
+            sizes = {"lanes": design.format.group, "level_bits": design.pe.level_bits}
+            buffer = partial(WeightBuffer, **sizes)
+            found.append(Top("weights", buffer, sizes, None, {"level_range": parameters.level_range}))
+    return found
+
+
+def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> PeParameters:
+    """Parameters of the processing element.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or it cannot be built.
+    """
+    if design.pe is None:
+        raise ValueError(f"the design {design.name} has no processing element: its file needs a table [pe]")
+    return PeParameters(
+        lanes=design.format.group,
+        level_bits=design.pe.level_bits,
+        max_planes=design.format.max_planes,
+        encoding=design.format.encoding,
+        planes_per_cycle=design.pe.planes_per_cycle,
+        weights="inside" if design.pe.weights == "inside" else "outside",
+        reduction=design.pe.reduction,
+        adder_cells=adder_cells,
+        accumulator_bits=design.pe.accumulator_bits,
+    )
+
+
+def _top(role: str, component: Callable[[Any], NamedComponent], parameters: Any) -> Top:
+    """A component whose parameters are a dataclass: what is a property of that, is a fact for the sidecar."""
+    values = {field.name: _plain(getattr(parameters, field.name)) for field in fields(parameters)}
+    facts = {
+        name: getattr(parameters, name)
+        for name, member in vars(type(parameters)).items()
+        if isinstance(member, property)
+    }
+    ranges = {name: value for name, value in facts.items() if isinstance(value, Interval)}
+    return Top(role, partial(component, parameters), values, facts.get("latency"), ranges)
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as JSON holds it."""
+    return value.name.lower() if isinstance(value, Enum) else value
