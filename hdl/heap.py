@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import reduce
+from operator import xor
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.hdl._ast import ValueLike
@@ -174,6 +176,8 @@ class BitHeap:
         ]
 
     def _full_adder(self, m: Module, column: int, bits: list[Bit]) -> None:
+        if column == self.width - 1:
+            return self._parity(m, column, bits)
         cell = FullAdder(inverted=self.cells is AdderCells.INVERTING)
         m.submodules[f"{self.prefix}fa_{column}_{self.full_adders}"] = cell
         self.full_adders += 1
@@ -184,9 +188,19 @@ class BitHeap:
         self.columns[column].append(Bit(total, inverted, level + 1, stage))
         self._carry(column, Bit(carry, inverted, level + 1, stage))
 
+    def _parity(self, m: Module, column: int, bits: list[Bit], one: bool = False) -> None:
+        """Add bits of the last column, whose carry is dropped: no cell, an XOR."""
+        level, stage, wires = self._gather(m, bits)
+        inverted = one ^ (sum(bit.inverted for bit in bits) % 2 == 1)
+        total = Signal(name=f"{self.prefix}sum_{column}")
+        m.d.comb += total.eq(reduce(xor, wires))
+        self.columns[column].append(Bit(total, inverted, level + 1, stage))
+
     def _half_adder(self, m: Module, column: int, one: bool) -> None:
         """Add the two bits of a column, and the constant one if it is set: a half adder, or its dual."""
         bits = [self.columns[column].pop() for _ in range(2)]
+        if column == self.width - 1:
+            return self._parity(m, column, bits, one)
         level, stage, wires = self._gather(m, bits)
         if all(bit.inverted is one for bit in bits):
             # a + b + 1 on complemented wires is the dual of a half adder: the same cell.
@@ -198,7 +212,7 @@ class BitHeap:
             inverted = one ^ cell.inverted
         else:
             a, b = (~wire if bit.inverted else wire for bit, wire in zip(bits, wires, strict=True))
-            total, carry = Signal(name=f"sum_{column}"), Signal(name=f"carry_{column}")
+            total, carry = (Signal(name=f"{self.prefix}{out}_{column}") for out in ("sum", "carry"))
             m.d.comb += [total.eq(~(a ^ b) if one else a ^ b), carry.eq(a | b if one else a & b)]
             inverted = False
         self.columns[column].append(Bit(total, inverted, level + 1, stage))
