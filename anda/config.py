@@ -61,6 +61,10 @@ class ProcessingElementSection(_Section):
         description="Where the weight registers are: outside, left to the user; shared, one buffer for a "
         "column of elements; inside, double-buffered in every element, as published.",
     )
+    rows: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None,
+        description="Elements of a column, which share one weight buffer; only with shared weights.",
+    )
     reduction: Literal["heap", "tree"] = Field(
         default="heap",
         description="How 64 products become one sum: one bit heap, or a tree of adders as published.",
@@ -68,6 +72,14 @@ class ProcessingElementSection(_Section):
     accumulator_bits: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None, description="Width of the plane accumulator; without it, the exact one."
     )
+
+    @model_validator(mode="after")
+    def _rows_share(self) -> ProcessingElementSection:
+        if (self.weights == "shared") != (self.rows is not None):
+            raise ValueError(
+                'pe.weights = "shared" and pe.rows, how many elements share them, need each other'
+            )
+        return self
 
 
 class CompressorSection(_Section):

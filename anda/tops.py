@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import partial
 from typing import Any
 
 from anda.config import Design
 from golden.interval import Interval
+from hdl.column import PeColumn
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
-from hdl.weights import WeightBuffer
 
 __all__ = ["Top", "pe_parameters", "tops"]
 
@@ -25,7 +25,7 @@ class Top:
     Attributes
     ----------
     role : str
-        What it is in the design: pe, weights, compressor or accumulator.
+        What it is in the design: pe, column, compressor or accumulator.
     make : callable
         Makes the component; its parameters are valid.
     parameters : dict
@@ -61,10 +61,9 @@ def tops(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> list[Top
     if design.pe is not None:
         parameters = pe_parameters(design, adder_cells)
         found.append(_top("pe", ProcessingElement, parameters))
-        if design.pe.weights == "shared":
-            sizes = {"lanes": design.format.group, "level_bits": design.pe.level_bits}
-            buffer = partial(WeightBuffer, **sizes)
-            found.append(Top("weights", buffer, sizes, None, {"level_range": parameters.level_range}))
+        if design.pe.rows is not None:
+            column = _top("column", partial(PeColumn, rows=design.pe.rows), parameters)
+            found.append(replace(column, parameters=column.parameters | {"rows": design.pe.rows}))
     return found
 
 

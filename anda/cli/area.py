@@ -62,7 +62,7 @@ def area(
         )
         for product, report in reports
     ]
-    headers = ["component", "module", f"area, {library.area_unit}", "cells", "flip-flops", "longest path"]
+    headers = ["component", f"area, {library.area_unit}", "cells", "flip-flops", "longest path"]
     print_table(f"{design.name} on {library.name}", headers, rows)
 
 

@@ -35,7 +35,7 @@ def generate(
         [pe]                            # a processing element
         level_bits = 4                  # weights: 1 to 8
         planes_per_cycle = 1            # 1, 2 or 4
-        weights = "outside"             # or "shared" or "inside"
+        weights = "outside"             # or "inside", or "shared" with rows = 16
         reduction = "heap"              # or "tree"
         [compressor]                    # FP16 to bit planes
         [accumulator]                   # FP32 sums across groups
