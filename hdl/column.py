@@ -1,0 +1,100 @@
+"""Processing elements in a column: one copy of the weight registers for all of them."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import and_
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from .modules import NamedComponent
+from .pe import PeParameters, ProcessingElement, beat_layout
+from .weights import WeightBuffer, levels_layout
+
+__all__ = ["PeColumn"]
+
+
+class PeColumn(NamedComponent):
+    """Processing elements that share their weights: each row has activations of its own.
+
+    All rows take their beats in the same cycle and give their sums together. One set of weight levels serves
+    one group of every row; the next set loads meanwhile.
+
+    Parameters
+    ----------
+    parameters : PeParameters
+        Of every element; its weights are outside.
+    rows : int
+        Elements in the column.
+
+    Members
+    -------
+    planes : In(stream.Signature(beat_layout(rows * lanes, planes_per_cycle)))
+        One beat for every row; the words of row 0 are the least significant ones.
+    load : In(stream.Signature(levels_layout(lanes, level_bits)))
+        One set of levels a group, in order.
+    results : Out(stream.Signature(data.ArrayLayout(signed(sum_bits), rows)))
+        The group sums of all rows.
+
+    Raises
+    ------
+    ValueError
+        Elements that hold weights themselves, or no row.
+    """
+
+    planes: stream.Interface
+    load: stream.Interface
+    results: stream.Interface
+
+    def __init__(self, parameters: PeParameters, *, rows: int):
+        if parameters.weights != "outside":
+            raise ValueError(f"elements of a column have their weights outside, not {parameters.weights}")
+        if rows < 1:
+            raise ValueError(f"a column has at least 1 row, not {rows}")
+        self.parameters = p = parameters
+        self.rows = rows
+        super().__init__(
+            {
+                "planes": In(stream.Signature(beat_layout(rows * p.lanes, p.planes_per_cycle))),
+                "load": In(stream.Signature(levels_layout(p.lanes, p.level_bits))),
+                "results": Out(stream.Signature(data.ArrayLayout(signed(p.sum_bits), rows))),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """That of the element, and the number of rows."""
+        return f"{self.parameters.name}_x{self.rows}"
+
+    def build(self) -> Module:
+        """The weight buffer, and the elements side by side in lockstep."""
+        m = Module()
+        p = self.parameters
+        m.submodules.weights = weights = WeightBuffer(lanes=p.lanes, level_bits=p.level_bits)
+        elements = [ProcessingElement(p) for _ in range(self.rows)]
+        go = Signal()
+        m.d.comb += [
+            weights.load.payload.eq(self.load.payload),
+            weights.load.valid.eq(self.load.valid),
+            self.load.ready.eq(weights.load.ready),
+            go.eq(self.planes.valid & weights.valid),
+            # Every element is ready when one is; naming all of them keeps the lockstep visible.
+            self.planes.ready.eq(weights.valid & reduce(and_, (pe.planes.ready for pe in elements))),
+            weights.release.eq(self.planes.valid & self.planes.ready & self.planes.payload.last),
+            self.results.valid.eq(reduce(and_, (pe.result.valid for pe in elements))),
+        ]
+        width = p.lanes * p.planes_per_cycle
+        for row, pe in enumerate(elements):
+            m.submodules[f"row_{row}"] = pe
+            m.d.comb += [
+                pe.levels.eq(weights.levels),
+                pe.planes.valid.eq(go),
+                pe.planes.payload.words.eq(self.planes.payload.words.word_select(row, width)),
+                pe.planes.payload.first.eq(self.planes.payload.first),
+                pe.planes.payload.last.eq(self.planes.payload.last),
+                self.results.payload[row].eq(pe.result.payload),
+                pe.result.ready.eq(self.results.ready),
+            ]
+        return m
