@@ -115,6 +115,10 @@ class AndaCodec:
             raise ValueError(f"a shared exponent is from {EXPONENTS.min} to {EXPONENTS.max}, not {exponent}")
         return exponent - 13 - self.planes
 
+    def ulp_exponents(self, exponents: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """`ulp_exponent` of every shared exponent of a block, int32 [..., groups]."""
+        return exponents.astype(np.int32) - 13 - self.planes
+
     def encode(self, x: FloatArray16) -> AndaBlock:
         """Encode FP16 values into plane words and shared exponents (contract, sections 2 and 3).
 
@@ -159,7 +163,7 @@ class AndaCodec:
         self._require_block(block)
         lead = block.exponents.shape
         words = block.words.reshape(-1, self.planes, words_per_plane(self.group))
-        ulps = np.ldexp(1.0, block.exponents.reshape(-1, 1).astype(np.int32) - 13 - self.planes)
+        ulps = np.ldexp(1.0, self.ulp_exponents(block.exponents).reshape(-1, 1))
         values = np.empty((words.shape[0], self.group))
         for tile in self._tiles(words.shape[0]):
             np.multiply(unpack_flat(words[tile], self.encoding, self.group), ulps[tile], out=values[tile])

@@ -82,3 +82,72 @@ def integers_of(words: list[int], group: int, encoding: str) -> list[int]:
 def decode(q: list[int], e: int, planes: int, encoding: str) -> list[Fraction]:
     ulp = power(e - 14 - (planes - 1)) if encoding == "sign-magnitude" else power(e - 13 - planes)
     return [v * ulp for v in q]
+
+
+def serial_dot(words: list[int], levels: list[int], encoding: str) -> list[int]:
+    """The accumulator after each plane of a processing element (contract, section 5)."""
+    acc, history = 0, []
+    signs = words[0] if encoding == "sign-magnitude" else 0
+    planes = words[1:] if encoding == "sign-magnitude" else words
+    for p, word in enumerate(planes):
+        terms = [
+            (-level if signs >> lane & 1 else level) for lane, level in enumerate(levels) if word >> lane & 1
+        ]
+        plane_sum = sum(terms)
+        acc = 2 * acc + (-plane_sum if p == 0 and encoding == "twos-complement" else plane_sum)
+        history.append(acc)
+    return history
+
+
+def round_binary(value: Fraction, precision: int, least_exponent: int) -> Fraction:
+    """To nearest even among binary numbers of `precision` bits with last bit at `least_exponent` or above."""
+    if value == 0:
+        return value
+    magnitude, exponent = abs(value), 0
+    while magnitude * power(-exponent) >= 2:
+        exponent += 1
+    while magnitude * power(-exponent) < 1:
+        exponent -= 1
+    ulp = power(max(exponent - precision + 1, least_exponent))
+    steps = floor(magnitude / ulp)
+    rest = magnitude / ulp - steps
+    if rest > Fraction(1, 2) or (rest == Fraction(1, 2) and steps % 2 == 1):
+        steps += 1
+    return steps * ulp if value > 0 else -steps * ulp
+
+
+def round_fp32(value: Fraction) -> Fraction:
+    rounded = round_binary(value, 24, -149)
+    assert abs(rounded) < power(128), "a value out of the range of FP32"
+    assert rounded == 0 or abs(rounded) >= power(-126), "a subnormal value of FP32"
+    return rounded
+
+
+def round_fp16(value: Fraction) -> tuple[Fraction, bool]:
+    """The result as FP16, and whether it overflowed (contract, section 6)."""
+    rounded = round_binary(value, 11, -24)
+    if abs(rounded) >= power(16):
+        return (Fraction(65504) if value > 0 else Fraction(-65504)), True
+    return rounded, False
+
+
+def accumulate_fp32(products: list[Fraction]) -> Fraction:
+    total = Fraction(0)
+    for product in products:
+        total = round_fp32(total + product)
+    return total
+
+
+def products(
+    bits: list[int], levels: list[int], scales: list[Fraction], block: int, planes: int, encoding: str,
+    rounding: str, group: int,
+) -> list[Fraction]:  # fmt: skip
+    """`T_g * scale_g * 2^k_g` of every group of one row and one channel."""
+    levels = levels + [0] * (-len(levels) % group)
+    out = []
+    for g, numbers in enumerate(padded_groups(bits, group)):
+        q = quantize(numbers, planes, encoding, rounding)
+        total = sum(a * b for a, b in zip(q, levels[g * group : (g + 1) * group], strict=True))
+        k = shared_exponent(numbers) - 13 - planes
+        out.append(total * scales[g * group // block] * power(k))
+    return out
