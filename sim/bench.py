@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import cocotb
+import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
+from numpy.typing import NDArray
 
 from .coverage import Coverage
 
-__all__ = ["Agent", "Bench", "coverage", "parameters"]
+__all__ = ["Agent", "Bench", "coverage", "pack_lanes", "parameters"]
 
 #: Shared by all tests of a bench; saved beside the results.
 coverage = Coverage()
@@ -35,6 +36,13 @@ def _directory() -> Path:
 def parameters() -> Any:
     """What the runner was given as `parameters`."""
     return json.loads((_directory() / "bench.json").read_text())
+
+
+def pack_lanes(values: NDArray[Any], bits: int) -> list[int]:
+    """Rows of integers as one wide integer each: element i at bit `i * bits`, its lowest `bits` bits."""
+    planes = values[..., None] >> np.arange(bits, dtype=values.dtype) & values.dtype.type(1)
+    packed = np.packbits(planes.reshape(len(values), -1).astype(bool), axis=-1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
 class Agent(Protocol):
@@ -71,6 +79,7 @@ class Bench:
         self.dut = dut
         self.cycle = 0
         self.random = random.Random(cocotb.RANDOM_SEED)
+        self.numpy = np.random.default_rng(cocotb.RANDOM_SEED)
         self.agents: list[Agent] = []
         Clock(dut.clk, 10, unit="ns", impl="gpi").start(start_high=False)
         self._edge = RisingEdge(dut.clk)
@@ -93,15 +102,13 @@ class Bench:
             for agent in self.agents:
                 agent.step()
 
-    async def run(self, patience: int = 500, until: Callable[[], bool] | None = None) -> None:
+    async def run(self, patience: int = 500) -> None:
         """Step until every agent is done, and a little longer.
 
         Parameters
         ----------
         patience : int
             Cycles without a single transfer after which the design is taken to hang.
-        until : callable
-            Stop as soon as this is true, whatever is left to do.
 
         Raises
         ------
@@ -119,10 +126,7 @@ class Bench:
                 now = sum(agent.transfers for agent in self.agents)
                 quiet = quiet + 1 if now == before else 0
                 before = now
-                if until is not None:
-                    if until():
-                        return
-                elif quiet >= _EXTRA_CYCLES and all(agent.done for agent in self.agents):
+                if quiet >= _EXTRA_CYCLES and all(agent.done for agent in self.agents):
                     return
                 if quiet >= patience:
                     states = "; ".join(agent.describe() for agent in self.agents)

@@ -30,10 +30,6 @@ _VERILATOR_FLAGS = (
     "--no-public-flat-rw",
 )
 
-#: The model is small and runs for seconds, so time spent in the C++ compiler counts: -O1 compiles about as
-#: fast as -O0 and runs about as fast as -O3.
-_MODEL_OPTIMISATION = "-O1"
-
 
 class BuildError(RuntimeError):
     """The simulator refused the Verilog."""
@@ -114,7 +110,7 @@ def build(verilog: str, top: str, *, simulator: str, waves: bool, cache: Path) -
         With the simulator's own message.
     """
     recipe = "\0".join((simulator, available_simulators()[simulator], version("cocotb"), top, str(waves)))
-    flags = " ".join((*TIMESCALE, *_VERILATOR_FLAGS, _MODEL_OPTIMISATION))
+    flags = " ".join((*TIMESCALE, *_VERILATOR_FLAGS))
     key = hashlib.sha256("\0".join((recipe, flags, verilog)).encode()).hexdigest()[:24]
     target = cache.resolve() / f"{top}-{simulator}-{key}"
     if not target.exists():
@@ -183,7 +179,10 @@ def _build_verilator(product: Path, top: str, waves: bool, cache: Path) -> None:
     if library.exists():
         for part in library.iterdir():
             shutil.copyfile(part, work / part.name)  # a new time stamp: newer than its sources
-    make = ["make", "-j2", "-f", "Vtop.mk", f"VM_TRACE={int(waves)}", f"OPT_FAST={_MODEL_OPTIMISATION}"]
+    # Without optimisation: on bit heaps the C++ compiler needs seconds to minutes to make the model a third
+    # faster, which pays only beyond some 100,000 cycles. In one C++ file: the wheel's settings for a split
+    # build name no way to use a precompiled header.
+    make = ["make", "-f", "Vtop.mk", "-j2", f"VM_TRACE={int(waves)}", "OPT_FAST=-O0", "VM_PARALLEL_BUILDS=0"]
     _execute(make, work, environment)
     if not library.exists():
         with tempfile.TemporaryDirectory(prefix=".library-", dir=cache) as scratch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Coverage:
             combined.setdefault(" & ".join(labels), 0)
         self._crosses[name] = parts
 
-    def hit(self, **values: Bin) -> None:
+    def hit(self, values: Mapping[str, Bin]) -> None:
         """Count one situation: a value for each of the named points, and for the crosses of these points."""
         labels = {name: self._find(name, value) for name, value in values.items()}
         for name, label in labels.items():

@@ -88,14 +88,17 @@ _PATTERNS: dict[str, Callable[[Random], Iterator[bool]]] = {
 class _Stream(ABC):
     """What both ends share: the handles, the pattern, the counts."""
 
-    def __init__(self, bench: Bench, name: str, fields: Sequence[str], pattern: str):
+    def __init__(
+        self, bench: Bench, name: str, fields: Sequence[str], pattern: str, beside: Sequence[str] = ()
+    ):
         self.name = name
-        self.fields = tuple(fields)
+        self.fields = (*fields, *beside)
         self.transfers = 0
         self._bench = bench
         self._valid = getattr(bench.dut, f"{name}_valid")
         self._ready = getattr(bench.dut, f"{name}_ready")
-        self._payload = [getattr(bench.dut, f"{name}_{field}") for field in self.fields]
+        ports = (*(f"{name}_{field}" for field in fields), *beside)
+        self._payload = [getattr(bench.dut, port) for port in ports]
         self._widths = [len(handle) for handle in self._payload]
         self.stall(pattern)
         bench.agents.append(self)
@@ -138,13 +141,24 @@ class Source(_Stream):
         Names of the payload's fields; ("payload",) for a payload that has none.
     pattern : str
         One of `STALLS`.
+    beside : sequence of str
+        Input ports that are no part of the stream but change with its items, and only then; their values
+        follow those of the fields in each item.
     """
 
-    def __init__(self, bench: Bench, name: str, fields: Sequence[str] = ("payload",), pattern: str = "never"):
-        super().__init__(bench, name, fields, pattern)
+    def __init__(
+        self,
+        bench: Bench,
+        name: str,
+        fields: Sequence[str] = ("payload",),
+        pattern: str = "never",
+        beside: Sequence[str] = (),
+    ):
+        super().__init__(bench, name, fields, pattern, beside)
         self._queue: deque[tuple[int, ...]] = deque()
         self._offered = False
         self._masks = [(1 << width) - 1 for width in self._widths]
+        self._scrambled = list(zip(self._payload, self._widths, strict=True))[: len(fields)]
         self.reset()
 
     def send(self, items: Iterable[Sequence[int]]) -> None:
@@ -179,7 +193,7 @@ class Source(_Stream):
     def _idle(self) -> None:
         self._offered = False
         self._valid.value = 0
-        for handle, width in zip(self._payload, self._widths, strict=True):
+        for handle, width in self._scrambled:
             handle.value = self._bench.random.getrandbits(width)
 
     @property

@@ -61,7 +61,7 @@ async def items_come_out(dut: object) -> None:
             items = [(bench.random.getrandbits(8), bench.random.getrandbits(1)) for _ in range(count)]
             source.send(items)
             sink.expect([((word + last) % 256,) for word, last in items], note=source_pattern)
-            coverage.hit(source=source_pattern, sink=sink_pattern)
+            coverage.hit({"source": source_pattern, "sink": sink_pattern})
             await bench.run()
 
 
@@ -76,7 +76,7 @@ async def reset_forgets(dut: object) -> None:
         words = [bench.random.getrandbits(8) for _ in range(8)]
         source.send([(word, 0) for word in words])
         sink.expect([(word,) for word in words])
-        await bench.run(until=lambda: source.transfers % 5 == 4)
+        await bench.step(9)
         await bench.reset()
         source.send([(7, 1)])
         sink.expect([(8,)])

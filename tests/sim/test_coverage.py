@@ -23,10 +23,10 @@ def declared() -> Coverage:
 
 def test_values_fall_into_their_bins() -> None:
     coverage = declared()
-    coverage.hit(planes=3, tie=True)
-    coverage.hit(distance=2)
-    coverage.hit(distance=40)
-    coverage.hit(distance=0)
+    coverage.hit({"planes": 3, "tie": True})
+    coverage.hit({"distance": 2})
+    coverage.hit({"distance": 40})
+    coverage.hit({"distance": 0})
     assert coverage.counts("planes") == {"2": 0, "3": 1, "4": 0}
     assert coverage.counts("distance") == {"0": 1, "1..3": 1, "4..40": 1}
     assert coverage.counts("planes & tie")["3 & yes"] == 1
@@ -39,9 +39,9 @@ def test_values_fall_into_their_bins() -> None:
 def test_a_value_outside_every_bin_is_an_error() -> None:
     coverage = declared()
     with pytest.raises(ValueError, match="'distance' has no bin for 41"):
-        coverage.hit(distance=41)
+        coverage.hit({"distance": 41})
     with pytest.raises(ValueError, match="'plane' is not a coverage point; there are planes, distance"):
-        coverage.hit(plane=1)
+        coverage.hit({"plane": 1})
     with pytest.raises(ValueError, match="needs at least one bin"):
         coverage.point("empty", [])
     with pytest.raises(ValueError, match="needs the point 'sign' to be declared"):
@@ -52,7 +52,7 @@ def test_runs_merge_through_files(tmp_path: Path) -> None:
     total = Coverage()
     for planes in (2, 4, 4):
         coverage = declared()
-        coverage.hit(planes=planes, tie=planes == 4)
+        coverage.hit({"planes": planes, "tie": planes == 4})
         coverage.save(tmp_path / "c.json")
         total.merge(Coverage.load(tmp_path / "c.json"))
     assert total.counts("planes") == {"2": 1, "3": 0, "4": 2}
@@ -62,7 +62,7 @@ def test_runs_merge_through_files(tmp_path: Path) -> None:
 
 def test_the_table_lists_what_was_not_met() -> None:
     coverage = declared()
-    coverage.hit(planes=3, tie=True)
+    coverage.hit({"planes": 3, "tie": True})
     console = Console(width=100, file=StringIO())
     with console.capture() as shown:
         console.print(coverage.table())

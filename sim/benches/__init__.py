@@ -1,0 +1,1 @@
+"""One cocotb bench for each component; `sim.verify` says which."""

@@ -1,0 +1,90 @@
+"""Random configurations: a run of the benches tries not only random data but random hardware.
+
+Every function draws one valid configuration; `distinct` draws until it has as many different ones as asked
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from random import Random
+from typing import Any
+
+from hdl.heap import AdderCells
+from hdl.modules import NamedComponent
+from hdl.pe import PeParameters, ProcessingElement
+from hdl.weights import WeightBuffer
+
+from .units import HeapTerm, HeapUnit
+
+__all__ = ["DRAWS", "Recipe", "distinct", "draw_heap", "draw_pe", "draw_weights"]
+
+#: A component with all its parameters, not built yet.
+Recipe = partial[Any]
+
+
+def draw_pe(random: Random) -> Recipe:
+    """A processing element; small ones more often, because they find the same faults sooner."""
+    lanes = random.choice((8, 8, 8, 16, 16, 32, 64, 128))
+    exact = PeParameters(
+        lanes=lanes,
+        level_bits=random.randint(1, 8 if lanes < 64 else 4),
+        max_planes=random.randint(2, 17),
+        encoding=random.choice(("twos-complement", "sign-magnitude")),
+        planes_per_cycle=random.choice((1, 2, 4) if lanes < 128 else (1,)),
+        weights=random.choice(("outside", "inside")),
+        reduction=random.choice(("heap", "heap", "tree")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    if random.random() < 0.7:
+        return partial(ProcessingElement, exact)
+    wider = replace(exact, accumulator_bits=exact.sum_bits + random.randint(0, 8))
+    return partial(ProcessingElement, wider)
+
+
+def draw_weights(random: Random) -> Recipe:
+    """Weight registers."""
+    return partial(WeightBuffer, lanes=random.choice((8, 16, 32, 64)), level_bits=random.randint(1, 8))
+
+
+def draw_heap(random: Random) -> Recipe:
+    """A bit heap: a few to many numbers of mixed widths, signs and weights, and a constant."""
+    width = random.randint(1, 24)
+    terms = tuple(
+        HeapTerm(
+            bits=random.randint(1, 8),
+            signed=random.random() < 0.5,
+            shift=random.randint(0, max(0, width - 2)),
+            subtract=random.random() < 0.3,
+        )
+        for _ in range(random.randint(1, 20))
+    )
+    return partial(
+        HeapUnit,
+        width,
+        terms,
+        constant=random.choice((0, random.randint(-(1 << width), 1 << width))),
+        cells=random.choice(list(AdderCells)),
+        levels_per_stage=random.choice((None, None, 1, 2, 3)),
+        carry_save=random.random() < 0.3,
+    )
+
+
+#: How to draw each kind of component, by the name of its bench.
+DRAWS: dict[str, Callable[[Random], Recipe]] = {
+    "pe": draw_pe,
+    "weights": draw_weights,
+    "heap": draw_heap,
+}
+
+
+def distinct(draw: Callable[[Random], Recipe], count: int, random: Random) -> Iterator[NamedComponent]:
+    """`count` different configurations, in the order drawn."""
+    seen: set[str] = set()
+    while len(seen) < count:
+        recipe = draw(random)
+        if repr(recipe) not in seen:
+            seen.add(repr(recipe))
+            yield recipe()

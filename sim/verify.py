@@ -1,0 +1,240 @@
+"""Check a component against the golden model: build it, run its bench, and report."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from rich.table import Table
+
+from hdl.emit import emit_verilog
+from hdl.modules import NamedComponent
+from hdl.pe import ProcessingElement
+from hdl.weights import WeightBuffer
+
+from .configurations import DRAWS, distinct
+from .coverage import Coverage
+from .runner import BenchResult, run_bench
+from .units import HeapUnit
+
+__all__ = ["VerificationReport", "bench_of", "verify", "verify_random"]
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """What came of checking one or more components.
+
+    Attributes
+    ----------
+    runs : tuple of BenchResult
+        One a component.
+    coverage : Coverage
+        Of all runs together.
+    seconds : float
+    """
+
+    runs: tuple[BenchResult, ...]
+    coverage: Coverage
+    seconds: float
+
+    @property
+    def failures(self) -> list[str]:
+        """One message a failure; no run at all is one."""
+        if not self.runs:
+            return ["no component was checked"]
+        return [
+            f"{failure} (simulator {run.simulator}, seed {run.seed})"
+            for run in self.runs
+            for failure in run.failures
+        ]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was a run and every test of every run passed."""
+        return not self.failures
+
+    def check(self) -> VerificationReport:
+        """Return the report itself, or raise.
+
+        Raises
+        ------
+        AssertionError
+            With every failure.
+        """
+        for run in self.runs:
+            run.check()
+        if not self.ok:
+            raise AssertionError("\n".join(self.failures))
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as JSON holds it."""
+        return {
+            "ok": self.ok,
+            "failures": self.failures,
+            "seconds": round(self.seconds, 2),
+            "runs": [
+                {
+                    "component": run.top,
+                    "bench": run.bench.rpartition(".")[2],
+                    "simulator": run.simulator,
+                    "seed": run.seed,
+                    "ok": run.ok,
+                    "tests": [asdict(test) for test in run.tests],
+                    "seconds": round(run.build_seconds + run.run_seconds, 2),
+                    "waves": str(run.waves) if run.waves else None,
+                    "log": str(run.log),
+                }
+                for run in self.runs
+            ],
+            "coverage": {
+                name: {
+                    "percent": round(self.coverage.percent(name), 1),
+                    "unreached": self.coverage.unreached(name),
+                }
+                for name in self.coverage
+            },
+        }
+
+    def table(self) -> Table:
+        """For people: a row a run."""
+        table = Table(title="benches against the golden model")
+        for column in ("component", "simulator", "seed", "tests", "failed", "seconds"):
+            table.add_column(column, justify="left" if column in ("component", "simulator") else "right")
+        for run in self.runs:
+            failed = sum(test.failure is not None for test in run.tests)
+            seconds = f"{run.build_seconds + run.run_seconds:.1f}"
+            table.add_row(run.top, run.simulator, str(run.seed), str(len(run.tests)), str(failed), seconds)
+        return table
+
+
+def bench_of(component: NamedComponent, *, quick: bool = False) -> tuple[str, dict[str, Any]]:
+    """The bench for a component, and the parameters it needs.
+
+    Parameters
+    ----------
+    component : NamedComponent
+    quick : bool
+        A tenth of the random data.
+
+    Raises
+    ------
+    ValueError
+        When there is no bench for this kind of component.
+    """
+    for kind, (bench, parameters) in _BENCHES.items():
+        if isinstance(component, kind):
+            return f"sim.benches.{bench}", parameters(component, 1 if quick else 10)
+    raise ValueError(f"there is no bench for a {type(component).__name__}")
+
+
+def _pe(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    fields = (
+        "lanes",
+        "level_bits",
+        "max_planes",
+        "encoding",
+        "planes_per_cycle",
+        "weights",
+        "reduction",
+        "latency",
+    )
+    return {name: getattr(p, name) for name in fields} | {"groups": 3 * effort}
+
+
+def _weights(component: Any, effort: int) -> dict[str, Any]:
+    return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
+
+
+def _heap(component: Any, effort: int) -> dict[str, Any]:
+    terms = [[t.bits, t.signed, t.shift, t.subtract] for t in component.terms]
+    shape = {"width": component.width, "constant": component.constant, "latency": component.latency}
+    return {**shape, "terms": terms, "cycles": 300 * effort}
+
+
+_BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
+    ProcessingElement: ("pe", _pe),
+    WeightBuffer: ("weights", _weights),
+    HeapUnit: ("heap", _heap),
+}
+
+
+def verify(
+    components: NamedComponent | Iterable[NamedComponent],
+    *,
+    seed: int | None = None,
+    simulator: str = "auto",
+    waves: bool = False,
+    quick: bool = False,
+    work: Path = Path("build/sim"),
+    progress: Callable[[BenchResult], None] | None = None,
+) -> VerificationReport:
+    """Run the benches of components on their generated Verilog.
+
+    Parameters
+    ----------
+    components : NamedComponent or iterable of them
+    seed : int or None
+        Seed of all random data; None draws one for each run, and the report says which.
+    simulator : str
+        "verilator", "icarus" or "auto".
+    waves : bool
+        Record every signal of every run.
+    quick : bool
+        A tenth of the random data; directed tests are never left out.
+    work : Path
+        Where compiled simulations and the runs' files go.
+    progress : callable
+        Called with each result as it comes.
+
+    Returns
+    -------
+    VerificationReport
+    """
+    started = time.perf_counter()
+    runs = []
+    coverage = Coverage()
+    for component in [components] if isinstance(components, NamedComponent) else components:
+        verilog = emit_verilog(component)
+        bench, parameters = bench_of(component, quick=quick)
+        result = run_bench(
+            bench,
+            verilog,
+            component.module_name,
+            parameters=parameters,
+            simulator=simulator,
+            seed=seed,
+            waves=waves,
+            work=work,
+        )
+        runs.append(result)
+        coverage.merge(result.coverage)
+        if progress is not None:
+            progress(result)
+    return VerificationReport(tuple(runs), coverage, time.perf_counter() - started)
+
+
+def verify_random(kind: str, count: int, *, seed: int | None = None, **options: Any) -> VerificationReport:
+    """Draw random configurations of one kind of component, all different, and verify each.
+
+    Parameters
+    ----------
+    kind : str
+        One of `sim.configurations.DRAWS`.
+    count : int
+        How many.
+    seed : int or None
+        Of the configurations and of the data; None draws one.
+    options
+        As for `verify`.
+    """
+    if kind not in DRAWS:
+        raise ValueError(f"random configurations can be drawn of {', '.join(DRAWS)}, not of {kind!r}")
+    seed = secrets.randbits(32) if seed is None else seed
+    return verify(distinct(DRAWS[kind], count, Random(seed)), seed=seed, **options)
