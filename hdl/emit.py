@@ -16,7 +16,7 @@ from amaranth.hdl import ClockDomain
 from amaranth.hdl._ir import Fragment, PortDirection
 
 from .modules import EmissionPlatform, NamedComponent
-from .widths import widen_operands
+from .plain import spell_out
 
 __all__ = ["emit_rtlil", "emit_verilog", "tool_versions"]
 
@@ -36,7 +36,7 @@ def emit_verilog(component: NamedComponent) -> str:
         The text. The same component gives the same bytes.
     """
     simplified = _yosys(emit_rtlil(component), *_SIMPLIFY, "write_rtlil")
-    text = _yosys(widen_operands(simplified), *_CLEAN, "write_verilog -noattr")
+    text = _yosys(spell_out(simplified), *_CLEAN, "write_verilog -noattr")
     return _tidy(text, component.module_name)
 
 
@@ -69,9 +69,11 @@ def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top:
     fragment = Fragment.get(component, platform)
     directed = {}
     if component.clocked:
-        domain: Any = ClockDomain("sync")
+        domain: Any = ClockDomain("sync", reset_less=not component.resettable)
         fragment.add_domains(domain)
-        directed = {"clk": (domain.clk, PortDirection.Input), "rst": (domain.rst, PortDirection.Input)}
+        directed["clk"] = (domain.clk, PortDirection.Input)
+        if component.resettable:
+            directed["rst"] = (domain.rst, PortDirection.Input)
     for port, signal in platform.ports:
         direction = PortDirection.Input if port.is_input else PortDirection.Output
         directed[port.name] = (signal, direction)

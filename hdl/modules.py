@@ -79,8 +79,10 @@ class NamedComponent(_Component):
     equal hardware.
     """
 
-    #: Whether there is a register inside, so that clock and reset are ports.
+    #: Whether there is a register inside, so that the clock is a port.
     clocked: bool = True
+    #: Whether there is a register inside that is reset, so that the reset is a port.
+    resettable: bool = True
 
     @property
     @abstractmethod
@@ -115,7 +117,9 @@ class EmissionPlatform:
             raise ValueError(f"two different components want to be the Verilog module `{name}`")
         connections: list[Any] = [("i" if p.is_input else "o", p.name, p.value) for p in ports]
         if component.clocked:
-            connections += [("i", "clk", ClockSignal()), ("i", "rst", ResetSignal())]
+            connections.append(("i", "clk", ClockSignal()))
+            if component.resettable:
+                connections.append(("i", "rst", ResetSignal()))
         return Instance(name, *connections)
 
     def define(self, component: NamedComponent) -> Module:

@@ -15,7 +15,7 @@ from hdl.column import PeColumn
 from hdl.emit import emit_rtlil, emit_verilog
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
-from hdl.widths import widen_operands
+from hdl.plain import spell_out
 
 SMALL = PeParameters(lanes=8, level_bits=3, max_planes=4)
 
@@ -122,7 +122,7 @@ def test_operands_are_widened_in_so_many_words() -> None:
 def test_a_cell_without_its_operand_is_an_error() -> None:
     broken = "  cell $add $1\n    parameter \\A_WIDTH 2\n    parameter \\B_WIDTH 3\n  end\n"
     with pytest.raises(ValueError, match=r"cell \$1 of kind add lacks its operand A"):
-        widen_operands(broken)
+        spell_out(broken)
 
 
 class _Impostor(_Mixed):
