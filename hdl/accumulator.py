@@ -1,0 +1,281 @@
+"""The FP32 accumulator across groups (contract, section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from golden.interval import Interval
+
+from .float32 import EXPONENT_BITS, WORD_BITS, fp16_bits, fp32_bits
+from .fused_add import AlignedSum, RoundedWord
+from .heap import AdderCells
+from .modules import NamedComponent
+from .scaled_sum import ScaledSum
+from .window import Window
+
+__all__ = ["Accumulator", "AccumulatorParameters", "ResultFormat", "result_layout", "sum_layout"]
+
+ResultFormat = Literal["fp32", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccumulatorParameters:
+    """Everything that shapes an accumulator.
+
+    The encoding of the groups is no parameter: counted in words that a group occupies, the unit in the last
+    place is `2^(E - 13 - planes)` in both (contract, sections 2a and 2b).
+
+    Parameters
+    ----------
+    sum_bits : int
+        Width of the signed group sums `T`, 2 to 40.
+    max_planes : int
+        The largest number of words a group may occupy, 2 to 17.
+    slots : int
+        Independent accumulators, one for each processing element served, 1 to 64.
+    output : str
+        "fp32" or "fp16".
+    adder_cells : AdderCells
+        The polarity of the library's adder cells.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    sum_bits: int
+    max_planes: int = 17
+    slots: int = 1
+    output: ResultFormat = "fp32"
+    adder_cells: AdderCells = AdderCells.PLAIN
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("sum_bits", 2, 40), ("max_planes", 2, 17), ("slots", 1, 64)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name} must be from {low} to {high}, not {value}")
+        if self.output not in get_args(ResultFormat):
+            raise ValueError(f"output must be fp32 or fp16, not {self.output!r}")
+
+    @property
+    def window(self) -> Window:
+        """Widths inside."""
+        return Window(self.sum_bits, self.max_planes)
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of a slot number."""
+        return (self.slots - 1).bit_length()
+
+    @property
+    def value_bits(self) -> int:
+        """Width of a result."""
+        return 32 if self.output == "fp32" else 16
+
+    @property
+    def sum_range(self) -> Interval:
+        """Every group sum `T`."""
+        return Interval.of_bits(self.sum_bits, signed=True)
+
+    @property
+    def product_range(self) -> Interval:
+        """Every `T * scale`, in units of its last bit."""
+        return self.window.product
+
+    @property
+    def total_range(self) -> Interval:
+        """Every aligned sum, in units of the last bit of the adder."""
+        return self.window.total
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the transfer of a sum with `last` to its result."""
+        return 3
+
+    @property
+    def name(self) -> str:
+        """The parameters in a word, as a Verilog module name carries them."""
+        parts = [f"anda_accumulator_{self.sum_bits}", f"p{self.max_planes}", f"s{self.slots}", self.output]
+        return "_".join(parts) + ("_inv" if self.adder_cells is AdderCells.INVERTING else "")
+
+
+def sum_layout(sum_bits: int, slot_bits: int) -> data.StructLayout:
+    """One group's sum `T` with its shared exponent, the FP16 bits of its scale, whose it is, and where a row
+    of groups begins and ends.
+    """
+    return data.StructLayout(
+        {"sum": signed(sum_bits), "exponent": 5, "scale": 16, **_slot(slot_bits), "first": 1, "last": 1}
+    )
+
+
+def result_layout(value_bits: int, slot_bits: int) -> data.StructLayout:
+    """One result: the bits of an FP32 or FP16 value, and whose it is."""
+    return data.StructLayout({"value": value_bits, **_slot(slot_bits)})
+
+
+def _slot(bits: int) -> dict[str, int]:
+    return {"slot": bits} if bits else {}
+
+
+class Accumulator(NamedComponent):
+    """`A <- round_fp32(A + T * scale * 2^k)`, one rounding a group, to nearest even (contract, section 6).
+
+    `2^k` is the group's unit in the last place, `k = E - 13 - planes`. Sums of different slots are taken one
+    a cycle; two sums of one slot are at least two cycles apart. A sum with `last` holds the input back for
+    two cycles more, and then until its result is taken: the result waits in the accumulator itself.
+
+    Parameters
+    ----------
+    parameters : AccumulatorParameters
+
+    Members
+    -------
+    sums : In(stream.Signature(sum_layout(sum_bits, slot_bits)))
+        `first` starts the slot at +0; `last` asks for its result and leaves the slot to be started again.
+        Slots may be interleaved in any way.
+    planes : In(bits of max_planes)
+        Words that a group occupies, 2 to `max_planes`; stable while sums are on their way.
+    results : Out(stream.Signature(result_layout(value_bits, slot_bits)))
+        In the order of the sums with `last`.
+    nonfinite : Out(1)
+        Sticky: a scale was infinite or NaN, and replaced by the largest finite value of its sign or by zero.
+    clear_nonfinite : In(1)
+        Clears it, unless it happens again in the same cycle.
+    overflow : Out(1)
+        FP16 results only. Sticky: a result was too large and left as the largest finite value of its sign.
+    clear_overflow : In(1)
+        FP16 results only. Clears it likewise.
+    """
+
+    sums: stream.Interface
+    planes: Signal
+    results: stream.Interface
+    nonfinite: Signal
+    clear_nonfinite: Signal
+    overflow: Signal
+    clear_overflow: Signal
+
+    def __init__(self, parameters: AccumulatorParameters):
+        self.parameters = p = parameters
+        ports = {
+            "sums": In(stream.Signature(sum_layout(p.sum_bits, p.slot_bits))),
+            "planes": In(p.window.planes.bits),
+            "results": Out(stream.Signature(result_layout(p.value_bits, p.slot_bits))),
+            "nonfinite": Out(1),
+            "clear_nonfinite": In(1),
+        }
+        if p.output == "fp16":
+            ports |= {"overflow": Out(1), "clear_overflow": In(1)}
+        super().__init__(ports)
+
+    @property
+    def module_name(self) -> str:
+        """The parameters in a word."""
+        return self.parameters.name
+
+    def build(self) -> Module:
+        """The three parts with a register after each; the last register is the accumulator."""
+        m = Module()
+        p = self.parameters
+        window = p.window
+        m.submodules.scaled = scaled = ScaledSum(window, p.adder_cells)
+        m.submodules.aligned = aligned = AlignedSum(window)
+        m.submodules.rounded = rounded = RoundedWord(window)
+        sums = self.sums.payload
+
+        # First register: a product on its way to the adder, or the slot whose result leaves.
+        adding = Signal()
+        leaving = Signal()
+        adding_first = Signal(reset_less=True)
+        adding_last = Signal(reset_less=True)
+        adding_slot = Signal(p.slot_bits, reset_less=True)
+        product = Signal(signed(window.product.bits), reset_less=True)
+        product_field = Signal(EXPONENT_BITS, reset_less=True)
+        # Second register: a sum on its way to be rounded.
+        rounding = Signal()
+        rounding_last = Signal(reset_less=True)
+        rounding_slot = Signal(p.slot_bits, reset_less=True)
+        total = Signal(signed(window.total.bits), reset_less=True)
+        total_field = Signal(EXPONENT_BITS, reset_less=True)
+        inexact = Signal(reset_less=True)
+
+        accept, same_slot, ending, finishing, held = (
+            Signal(name=name) for name in ("accept", "same_slot", "ending", "finishing", "held")
+        )
+        slot = sums.slot if p.slot_bits else rounding_slot
+        m.d.comb += [
+            same_slot.eq(adding & (adding_slot == slot) if p.slot_bits else adding),
+            finishing.eq(rounding & rounding_last),
+            ending.eq((adding & adding_last) | finishing),
+            held.eq(leaving & ~self.results.ready),
+            self.sums.ready.eq(~(same_slot | ending | held)),
+            accept.eq(self.sums.valid & self.sums.ready),
+            scaled.sum.eq(sums.sum),
+            scaled.exponent.eq(sums.exponent),
+            scaled.scale.eq(sums.scale),
+            scaled.planes.eq(self.planes),
+        ]
+        m.d.sync += [
+            adding.eq(accept),
+            adding_first.eq(sums.first),
+            adding_last.eq(sums.last),
+            product.eq(scaled.product),
+            product_field.eq(scaled.field),
+            rounding.eq(adding),
+            rounding_last.eq(adding_last),
+            rounding_slot.eq(adding_slot),
+            total.eq(aligned.total),
+            total_field.eq(aligned.field),
+            inexact.eq(aligned.inexact),
+            leaving.eq(finishing | held),
+        ]
+        if p.slot_bits:
+            # While a result leaves, no sum is being added: the accumulator is read for one or for the other.
+            m.d.sync += adding_slot.eq(Mux(finishing, rounding_slot, Mux(held, adding_slot, sums.slot)))
+
+        word = self._words(m, rounding, rounding_slot, rounded.word, adding_slot)
+        m.d.comb += [
+            aligned.word.eq(word),
+            aligned.first.eq(adding_first),
+            aligned.product.eq(product),
+            aligned.product_field.eq(product_field),
+            rounded.total.eq(total),
+            rounded.field.eq(total_field),
+            rounded.inexact.eq(inexact),
+            self.results.valid.eq(leaving),
+        ]
+        if p.slot_bits:
+            m.d.comb += self.results.payload.slot.eq(adding_slot)
+        _sticky(m, self.nonfinite, accept & scaled.nonfinite, self.clear_nonfinite)
+        if p.output == "fp32":
+            m.d.comb += self.results.payload.value.eq(fp32_bits(word))
+        else:
+            value, overflow = fp16_bits(m, word)
+            m.d.comb += self.results.payload.value.eq(value)
+            _sticky(m, self.overflow, leaving & self.results.ready & overflow, self.clear_overflow)
+        return m
+
+    def _words(self, m: Module, write: Value, to: Value, new: Value, read: Value) -> Value:
+        """One ordered word a slot: write one, read one."""
+        words = [Signal(WORD_BITS, name=f"word_{i}", reset_less=True) for i in range(self.parameters.slots)]
+        for i, word in enumerate(words):
+            with m.If(write & (to == i) if len(words) > 1 else write):
+                m.d.sync += word.eq(new)
+        # A tree of multiplexers; an odd word out moves up as it is.
+        level: list[Value] = list(words)
+        for bit in read:
+            pairs = [Mux(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=False)]
+            level = pairs + level[2 * len(pairs) :]
+        current = Signal(WORD_BITS)
+        m.d.comb += current.eq(level[0])
+        return current
+
+
+def _sticky(m: Module, flag: Signal, happens: Value, clear: Value) -> None:
+    m.d.sync += flag.eq(happens | (flag & ~clear))
