@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from hdl.column import PeColumn
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
@@ -19,7 +20,7 @@ from hdl.weights import WeightBuffer
 
 from .units import HeapTerm, HeapUnit
 
-__all__ = ["DRAWS", "Recipe", "distinct", "draw_heap", "draw_pe", "draw_weights"]
+__all__ = ["DRAWS", "Recipe", "distinct", "draw_column", "draw_heap", "draw_pe", "draw_weights"]
 
 #: A component with all its parameters, not built yet.
 Recipe = partial[Any]
@@ -42,6 +43,19 @@ def draw_pe(random: Random) -> Recipe:
         return partial(ProcessingElement, exact)
     wider = replace(exact, accumulator_bits=exact.sum_bits + random.randint(0, 8))
     return partial(ProcessingElement, wider)
+
+
+def draw_column(random: Random) -> Recipe:
+    """A few small processing elements that share their weights."""
+    parameters = PeParameters(
+        lanes=random.choice((8, 16)),
+        level_bits=random.randint(1, 5),
+        max_planes=random.randint(2, 10),
+        encoding=random.choice(("twos-complement", "sign-magnitude")),
+        planes_per_cycle=random.choice((1, 2, 4)),
+        reduction=random.choice(("heap", "tree")),
+    )
+    return partial(PeColumn, parameters, rows=random.randint(1, 4))
 
 
 def draw_weights(random: Random) -> Recipe:
@@ -75,6 +89,7 @@ def draw_heap(random: Random) -> Recipe:
 #: How to draw each kind of component, by the name of its bench.
 DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "pe": draw_pe,
+    "column": draw_column,
     "weights": draw_weights,
     "heap": draw_heap,
 }

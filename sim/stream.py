@@ -144,6 +144,11 @@ class Source(_Stream):
     beside : sequence of str
         Input ports that are no part of the stream but change with its items, and only then; their values
         follow those of the fields in each item.
+
+    Attributes
+    ----------
+    taken : tuple of int or None
+        The item that was transferred at this edge.
     """
 
     def __init__(
@@ -157,6 +162,7 @@ class Source(_Stream):
         super().__init__(bench, name, fields, pattern, beside)
         self._queue: deque[tuple[int, ...]] = deque()
         self._offered = False
+        self.taken: tuple[int, ...] | None = None
         self._masks = [(1 << width) - 1 for width in self._widths]
         self._scrambled = list(zip(self._payload, self._widths, strict=True))[: len(fields)]
         self.reset()
@@ -174,11 +180,12 @@ class Source(_Stream):
 
     def step(self) -> None:
         """One cycle."""
+        self.taken = None
         if self._offered:
             if int(self._ready.value) == 0:
                 return
             self.transfers += 1
-            self._queue.popleft()
+            self.taken = self._queue.popleft()
             if not self._queue or not next(self._go):
                 self._idle()
                 return
@@ -223,6 +230,13 @@ class Sink(_Stream):
         One of `STALLS`.
     signed : sequence of str
         The fields that are two's-complement numbers.
+
+    Attributes
+    ----------
+    taken : tuple of int or None
+        The item that was transferred at this edge.
+    received : list of tuple of int
+        All items so far.
     """
 
     def __init__(
@@ -237,6 +251,7 @@ class Sink(_Stream):
         self._expected: deque[tuple[tuple[int, ...], str]] = deque()
         self._signed = [field in signed for field in self.fields]
         self._waiting: tuple[str, ...] | None = None
+        self.taken: tuple[int, ...] | None = None
         self.received: list[tuple[int, ...]] = []
         self.reset()
 
@@ -256,6 +271,7 @@ class Sink(_Stream):
 
     def step(self) -> None:
         """One cycle."""
+        self.taken = None
         if int(self._valid.value):
             payload = tuple(str(handle.value) for handle in self._payload)
             if self._waiting is not None and payload != self._waiting:
@@ -283,6 +299,7 @@ class Sink(_Stream):
         values = self._numbers(payload)
         number = self.transfers
         self.transfers += 1
+        self.taken = values
         self.received.append(values)
         if not self._expected:
             self._broken(f"item {number} is {self._named(values)}, but nothing more was expected")

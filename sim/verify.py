@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
+from hdl.column import PeColumn
 from hdl.emit import emit_verilog
 from hdl.modules import NamedComponent
 from hdl.pe import ProcessingElement
@@ -134,18 +135,9 @@ def bench_of(component: NamedComponent, *, quick: bool = False) -> tuple[str, di
 
 
 def _pe(component: Any, effort: int) -> dict[str, Any]:
-    p = component.parameters
-    fields = (
-        "lanes",
-        "level_bits",
-        "max_planes",
-        "encoding",
-        "planes_per_cycle",
-        "weights",
-        "reduction",
-        "latency",
-    )
-    return {name: getattr(p, name) for name in fields} | {"groups": 3 * effort}
+    shape = ("lanes", "level_bits", "max_planes", "encoding", "planes_per_cycle", "weights", "reduction")
+    given = {name: getattr(component.parameters, name) for name in (*shape, "sum_bits", "latency")}
+    return given | {"rows": getattr(component, "rows", 0), "groups": 3 * effort}
 
 
 def _weights(component: Any, effort: int) -> dict[str, Any]:
@@ -160,6 +152,7 @@ def _heap(component: Any, effort: int) -> dict[str, Any]:
 
 _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
+    PeColumn: ("pe", _pe),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }

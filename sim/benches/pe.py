@@ -1,7 +1,7 @@
-"""Bench of the processing element: every group sum equals the golden one (contract, section 5).
+"""Bench of the processing element and of a column of them: every group sum is the golden one (contract, 5).
 
-Parameters: the fields of `PeParameters` as JSON, `latency`, and `groups`, how many random groups each pair of
-stall patterns gets.
+Parameters: the fields of `PeParameters` as JSON, `rows` (0 for an element that stands alone), `sum_bits`,
+`latency`, and `groups`, how many random groups each pair of stall patterns gets.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ P = parameters()
 LANES, PER_CYCLE, ENCODING = P["lanes"], P["planes_per_cycle"], P["encoding"]
 LEVELS = Interval.of_bits(P["level_bits"], signed=True)
 COUNTS = range(2, P["max_planes"] + 1)
-INSIDE = P["weights"] == "inside"
+ROWS = P["rows"] or 1
+LOADED = P["weights"] == "inside" or P["rows"] > 0
+KIND = "column" if P["rows"] else "pe"
 CONFIGURATION = f"{ENCODING}, {PER_CYCLE} a cycle, {P['weights']}, {P['reduction']}"
 
 
 def declare_coverage() -> None:
-    """The points of this component; bins a configuration cannot reach are not declared for it."""
-    coverage.point("pe: planes", COUNTS)
-    coverage.point("pe: padding planes", {_padding(planes) for planes in COUNTS})
-    coverage.point("pe: sum", ["lowest", "negative", "zero", "positive", "highest"])
-    coverage.point("pe: source stalls", STALLS)
-    coverage.point("pe: sink stalls", STALLS)
-    coverage.cross("pe: source & sink stalls", ("pe: source stalls", "pe: sink stalls"))
-    coverage.point("pe: reset", ["before the last beat", "while a result waits"])
-    coverage.point(
-        "pe: configuration", [f"{ENCODING}, {PER_CYCLE} a cycle, {P['weights']}, {P['reduction']}"]
-    )
+    """The points of this component; bins that a configuration cannot reach are not declared for it."""
+    coverage.point(f"{KIND}: planes", COUNTS)
+    coverage.point(f"{KIND}: padding planes", {_padding(planes) for planes in COUNTS})
+    coverage.point(f"{KIND}: sum", ["lowest", "negative", "zero", "positive", "highest"])
+    coverage.point(f"{KIND}: source stalls", STALLS)
+    coverage.point(f"{KIND}: sink stalls", STALLS)
+    coverage.cross(f"{KIND}: source & sink stalls", (f"{KIND}: source stalls", f"{KIND}: sink stalls"))
+    coverage.point(f"{KIND}: reset", ["before the last beat", "while a result waits"])
+    coverage.point(f"{KIND}: configuration", [CONFIGURATION])
 
 
 def _padding(planes: int) -> int:
@@ -48,16 +48,15 @@ def _padding(planes: int) -> int:
 
 
 class PeBench(Bench):
-    """The element, with a stream of beats, one of weight levels if they are kept inside, and its results."""
+    """The element, with a stream of beats, one of weight levels if it loads them, and its results."""
 
     def __init__(self, dut: Any):
         super().__init__(dut)
         declare_coverage()
-        fields = ("words", "first", "last")
-        self.planes = Source(self, "planes", fields, beside=() if INSIDE else ("levels",))
-        self.load = Source(self, "load") if INSIDE else None
-        self.result = Sink(self, "result", signed=("payload",))
-        coverage.hit({"pe: configuration": CONFIGURATION})
+        self.planes = Source(self, "planes", ("words", "first", "last"), beside=() if LOADED else ("levels",))
+        self.load = Source(self, "load") if LOADED else None
+        self.result = Sink(self, "results" if P["rows"] else "result")
+        coverage.hit({f"{KIND}: configuration": CONFIGURATION})
 
     def stall(self, source: str, sink: str) -> None:
         """Choose the patterns of all streams."""
@@ -65,42 +64,52 @@ class PeBench(Bench):
         self.result.stall(sink)
         if self.load is not None:
             self.load.stall(self.random.choice(STALLS))
-        coverage.hit({"pe: source stalls": source, "pe: sink stalls": sink})
+        coverage.hit({f"{KIND}: source stalls": source, f"{KIND}: sink stalls": sink})
 
     def send(self, q: Integers, levels: Integers, planes: int, note: str = "") -> None:
-        """Queue groups `q` [groups, lanes] of `planes` planes each, their levels, and what should come."""
-        words = plane_words_to_beats(pack(q.astype(np.int32), planes, ENCODING), PER_CYCLE, ENCODING, LANES)
-        rows = words.reshape(words.shape[0] * words.shape[1], -1)
-        flat = pack_lanes(rows, min(LANES, 64))
-        beats = [flat[i : i + words.shape[1]] for i in range(0, len(flat), words.shape[1])]
-        if ENCODING == "sign-magnitude":  # the sign of a zero has no meaning: any will do
-            for group, zeros in zip(beats, pack_lanes(q == 0, 1), strict=True):
-                group[0] |= self.random.getrandbits(LANES) & zeros
-        totals = group_dot(q, levels)
+        """Queue groups of `planes` planes, integers [groups, rows, lanes] and levels [groups, lanes]."""
         bounds = group_dot_range(group_range(planes, ENCODING), LEVELS, LANES)
-        for group, level, total in zip(beats, pack_lanes(levels, P["level_bits"]), totals, strict=True):
-            last = len(group) - 1
-            beside = () if INSIDE else (level,)
-            self.planes.send((word, i == 0, i == last, *beside) for i, word in enumerate(group))
+        totals = group_dot(q, levels[:, None, :])
+        results = pack_lanes(totals, P["sum_bits"])
+        for beats, level, total, result in zip(
+            self._beats(q, planes), pack_lanes(levels, P["level_bits"]), totals, results, strict=True
+        ):
+            last = len(beats) - 1
+            beside = () if LOADED else (level,)
+            self.planes.send((word, i == 0, i == last, *beside) for i, word in enumerate(beats))
             if self.load is not None:
                 self.load.send([(level,)])
-            self.result.expect([(total,)], note=f"{planes} planes {note}")
-            coverage.hit({"pe: planes": planes, "pe: sum": _kind(int(total), bounds)})
-            coverage.hit({"pe: padding planes": _padding(planes)})
+            self.result.expect([(result,)], note=f"{planes} planes {note}, sums {total.tolist()}")
+            coverage.hit({f"{KIND}: planes": planes, f"{KIND}: padding planes": _padding(planes)})
+            coverage.hit({f"{KIND}: sum": _kind(int(total[0]), bounds)})
+
+    def _beats(self, q: Integers, planes: int) -> list[list[int]]:
+        """For each group its beats, each one integer: row 0 lowest, and in a row word 0 lowest."""
+        words = plane_words_to_beats(pack(q.astype(np.int32), planes, ENCODING), PER_CYCLE, ENCODING, LANES)
+        words = np.moveaxis(words, 1, 2)  # [groups, beats, rows, planes a cycle(, words a plane)]
+        groups, beats = words.shape[:2]
+        flat = pack_lanes(words.reshape(groups * beats, -1), min(LANES, 64))
+        listed = [flat[i * beats : (i + 1) * beats] for i in range(groups)]
+        if ENCODING == "sign-magnitude":  # the sign of a zero has no meaning: any will do
+            for group, zeros in zip(listed, q == 0, strict=True):
+                for row, mask in enumerate(pack_lanes(zeros, 1)):
+                    group[0] |= (self.random.getrandbits(LANES) & mask) << (row * LANES * PER_CYCLE)
+        return listed
 
     def random_groups(self, count: int, planes: int) -> tuple[Integers, Integers]:
         """Integers and levels: uniform, or mostly small, or of few values, at random."""
-        return self._random(group_range(planes, ENCODING), count), self._random(LEVELS, count)
+        q = self._random(group_range(planes, ENCODING), (count, ROWS, LANES))
+        return q, self._random(LEVELS, (count, LANES))
 
-    def _random(self, interval: Interval, count: int) -> Integers:
-        drawn = self.numpy.integers(interval.min, interval.max, (count, LANES), endpoint=True)
+    def _random(self, interval: Interval, shape: tuple[int, ...]) -> Integers:
+        drawn: Integers = self.numpy.integers(interval.min, interval.max, shape, endpoint=True)
         style = self.random.randrange(4)
         if style == 1:
-            drawn >>= self.numpy.integers(0, max(interval.bits, 1), (count, 1))
+            drawn >>= self.numpy.integers(0, max(interval.bits, 1), (*shape[:-1], 1))
         elif style == 2:
-            drawn = np.where(self.numpy.random((count, LANES)) < 0.8, 0, drawn)
+            drawn = np.where(self.numpy.random(shape) < 0.8, 0, drawn)
         elif style == 3:
-            drawn = self.numpy.choice([interval.min, interval.max, 0], (count, LANES))
+            drawn = self.numpy.choice([interval.min, interval.max, 0], shape)
         return drawn
 
 
@@ -136,9 +145,12 @@ async def directed_corners(dut: Any) -> None:
     bench = PeBench(dut)
     await bench.reset()
     for planes in sorted({2, (2 + P["max_planes"]) // 2, P["max_planes"]}):
-        for q_name, q in corners(group_range(planes, ENCODING)):
+        vectors = corners(group_range(planes, ENCODING))
+        for i, (name, q) in enumerate(vectors):
+            rows = [q, *(vectors[(i + row) % len(vectors)][1] for row in range(1, ROWS))]
             for level_name, levels in corners(LEVELS):
-                bench.send(q[None], levels[None], planes, f"integers {q_name}, levels {level_name}")
+                note = f"integers {name}, levels {level_name}"
+                bench.send(np.stack(rows)[None], levels[None], planes, note)
     await bench.run()
 
 
@@ -173,16 +185,15 @@ async def full_speed(dut: Any) -> None:
     await bench.reset()
     beats = 0
     for planes in COUNTS:
-        q, levels = bench.random_groups(1, planes)
-        bench.send(q, levels, planes)
-        magnitude = planes - (ENCODING == "sign-magnitude")
-        beats += -(-magnitude // PER_CYCLE) + (ENCODING == "sign-magnitude")
+        bench.send(*bench.random_groups(1, planes), planes)
+        signs = int(ENCODING == "sign-magnitude")
+        beats += -(-(planes - signs) // PER_CYCLE) + signs
     while bench.planes.transfers == 0:
         await bench.step()
-    begin = bench.cycle - 1  # the first beat was taken at the edge before the one that showed it
+    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
     while not bench.result.done:
         await bench.step()
-        assert bench.cycle - begin <= beats + P["latency"] + 1, bench.result.describe()
+        assert bench.cycle - begin <= beats + P["latency"], bench.result.describe()
     assert bench.cycle - begin == beats + P["latency"], (
         f"{beats} beats took {bench.cycle - begin} cycles with a latency of {P['latency']}"
     )
@@ -201,7 +212,8 @@ async def reset_in_the_middle(dut: Any) -> None:
         goal = bench.planes.transfers + taken
         while bench.planes.transfers < goal and not bench.planes.done:
             await bench.step()
-        coverage.hit({"pe: reset": "while a result waits" if bench.planes.done else "before the last beat"})
+        waits = bench.planes.done
+        coverage.hit({f"{KIND}: reset": "while a result waits" if waits else "before the last beat"})
         await bench.reset()
         bench.stall("never", "never")
         bench.send(*bench.random_groups(2, planes), planes, f"after a reset behind beat {taken}")
@@ -210,7 +222,7 @@ async def reset_in_the_middle(dut: Any) -> None:
     bench.send(*bench.random_groups(1, planes), planes)
     while not bench.planes.done:
         await bench.step()
-    coverage.hit({"pe: reset": "while a result waits"})
+    coverage.hit({f"{KIND}: reset": "while a result waits"})
     await bench.reset()
     bench.send(*bench.random_groups(2, planes), planes, "after a reset with a result waiting")
     await bench.run()
