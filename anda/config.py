@@ -16,6 +16,7 @@ __all__ = [
     "AccumulatorSection",
     "CompressorSection",
     "ConfigError",
+    "DatapathSection",
     "Design",
     "FormatSection",
     "ProcessingElementSection",
@@ -96,6 +97,15 @@ class AccumulatorSection(_Section):
     elements: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="Processing elements that one accumulator serves in turn."
     )
+    output: Literal["fp32", "fp16"] = Field(default="fp32", description="How a result leaves.")
+
+
+class DatapathSection(_Section):
+    """One row end to end: a compressor, elements that share its planes, and their accumulators."""
+
+    columns: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, description="Processing elements in the row; an accumulator serves one of them or all."
+    )
 
 
 class Design(_Section):
@@ -111,11 +121,18 @@ class Design(_Section):
     accumulator: AccumulatorSection | None = Field(
         default=None, description="Build an FP32 group accumulator."
     )
+    datapath: DatapathSection | None = Field(
+        default=None, description="Build a whole row of [compressor], [pe] and [accumulator]."
+    )
 
     @model_validator(mode="after")
     def _builds_something(self) -> Design:
         if self.pe is None and self.compressor is None and self.accumulator is None:
             raise ValueError("at least one of the tables [pe], [compressor] and [accumulator] is required")
+        if self.accumulator is not None and self.pe is None:
+            raise ValueError("[accumulator] needs [pe], which says how wide the sums are that it adds up")
+        if self.datapath is not None and (self.compressor is None or self.accumulator is None):
+            raise ValueError("[datapath] needs [compressor], [pe] and [accumulator], which it is made of")
         return self
 
     @property

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anda.accuracy import AccuracyRow
+from anda.demo import DemoReport
 
-__all__ = ["plot_accuracy"]
+__all__ = ["plot_accuracy", "plot_comparison"]
 
 PUBLISHED, COMPACT = "#b05a3c", "#2f6f8f"
 
@@ -71,3 +72,42 @@ def _write(figure: Figure, stem: Path) -> list[Path]:
             metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             figure.savefig(path, dpi=144, metadata=metadata)
     return paths
+
+
+def plot_comparison(report: DemoReport, stem: Path) -> list[Path]:
+    """The two presets side by side: accuracy, cycles, area, area efficiency.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    figure = Figure(figsize=(12.4, 3.4), layout="constrained")
+    accuracy, cycles, area, efficiency = figure.subplots(1, 4, width_ratios=(2, 1, 1, 1))
+    presets = ((report.published, PUBLISHED), (report.compact, COMPACT))
+    labels = [f"{preset.design}\n{preset.planes} planes" for preset, _ in presets]
+    for offset, (preset, colour) in zip((-0.2, 0.2), presets, strict=True):
+        places = [place + offset for place in range(len(preset.sqnr_db))]
+        bars = accuracy.bar(places, list(preset.sqnr_db.values()), 0.4, color=colour, label=preset.design)
+        accuracy.bar_label(bars, fmt="%.1f", fontsize="small")
+    accuracy.set_xticks(range(len(report.published.sqnr_db)), list(report.published.sqnr_db))
+    accuracy.set_ylabel("dB")
+    accuracy.margins(y=0.2)
+    accuracy.legend(frameon=False, fontsize="small", ncols=2, loc="upper center")
+    _finish(accuracy, title="signal to noise of the results, against float64", x="projection")
+    panels = (
+        (cycles, "cycles per group", [preset.cycles_per_group for preset, _ in presets], "%.2f"),
+        (
+            area,
+            f"area, {report.compact.area_unit}",
+            [preset.element_area for preset, _ in presets],
+            "{:,.0f}",
+        ),
+        (efficiency, "area efficiency, relative", [1.0, report.area_efficiency], "%.2f"),
+    )
+    for panel, title, values, form in panels:
+        bars = panel.bar(labels, values, 0.6, color=[colour for _, colour in presets])
+        panel.bar_label(bars, fmt=form, fontsize="small")
+        panel.margins(y=0.12)
+        _finish(panel, title=title, x="")
+    return _write(figure, stem)

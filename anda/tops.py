@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import partial
 from typing import Any
 
 from anda.config import Design
 from golden.interval import Interval
+from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.column import PeColumn
+from hdl.compressor import Compressor, CompressorParameters
+from hdl.datapath import Datapath, DatapathParameters
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
 
-__all__ = ["Top", "pe_parameters", "tops"]
+__all__ = [
+    "Top",
+    "accumulator_parameters",
+    "compressor_parameters",
+    "datapath_parameters",
+    "pe_parameters",
+    "tops",
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Top:
     Attributes
     ----------
     role : str
-        What it is in the design: pe, column, compressor or accumulator.
+        What it is in the design: compressor, pe, column, accumulator or datapath.
     make : callable
         Makes the component; its parameters are valid.
     parameters : dict
@@ -58,13 +68,92 @@ def tops(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> list[Top
         When a component cannot be built, such as an accumulator too narrow for its sums.
     """
     found = []
+    if design.compressor is not None:
+        found.append(_top("compressor", Compressor, compressor_parameters(design)))
     if design.pe is not None:
         parameters = pe_parameters(design, adder_cells)
         found.append(_top("pe", ProcessingElement, parameters))
         if design.pe.rows is not None:
             column = _top("column", partial(PeColumn, rows=design.pe.rows), parameters)
             found.append(replace(column, parameters=column.parameters | {"rows": design.pe.rows}))
+        if design.accumulator is not None:
+            found.append(_top("accumulator", Accumulator, accumulator_parameters(design, adder_cells)))
+        if design.datapath is not None:
+            found.append(_top("datapath", Datapath, datapath_parameters(design, adder_cells)))
     return found
+
+
+def choose(found: list[Top], roles: Sequence[str] | None) -> list[Top]:
+    """The tops of the named roles, or all of them without names.
+
+    Raises
+    ------
+    ValueError
+        When the design has no component of a name.
+    """
+    known = [top.role for top in found]
+    for role in roles or ():
+        if role not in known:
+            raise ValueError(f"expected a component of the design ({', '.join(known)}), not {role!r}")
+    return [top for top in found if not roles or top.role in roles]
+
+
+def compressor_parameters(design: Design) -> CompressorParameters:
+    """Parameters of the compressor.
+
+    Raises
+    ------
+    ValueError
+        When the design has none.
+    """
+    if design.compressor is None:
+        raise ValueError(f"the design {design.name} has no compressor: its file needs a table [compressor]")
+    return CompressorParameters(
+        group=design.format.group,
+        lanes=design.compressor.lanes,
+        max_planes=design.format.max_planes,
+        encoding=design.format.encoding,
+        rounding=design.format.rounding,
+    )
+
+
+def accumulator_parameters(
+    design: Design, adder_cells: AdderCells = AdderCells.PLAIN
+) -> AccumulatorParameters:
+    """Parameters of the accumulator.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or it cannot be built.
+    """
+    if design.accumulator is None:
+        raise ValueError(f"the design {design.name} has no accumulator: its file needs a table [accumulator]")
+    return AccumulatorParameters(
+        sum_bits=pe_parameters(design).sum_bits,
+        max_planes=design.format.max_planes,
+        slots=design.accumulator.elements,
+        output=design.accumulator.output,
+        adder_cells=adder_cells,
+    )
+
+
+def datapath_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> DatapathParameters:
+    """Parameters of the datapath.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or its parts do not fit each other.
+    """
+    if design.datapath is None:
+        raise ValueError(f"the design {design.name} has no datapath: its file needs a table [datapath]")
+    return DatapathParameters(
+        compressor=compressor_parameters(design),
+        pe=pe_parameters(design, adder_cells),
+        accumulator=accumulator_parameters(design, adder_cells),
+        columns=design.datapath.columns,
+    )
 
 
 def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> PeParameters:
@@ -92,16 +181,21 @@ def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) ->
 
 def _top(role: str, component: Callable[[Any], NamedComponent], parameters: Any) -> Top:
     """A component whose parameters are a dataclass: what is a property of that, is a fact for the sidecar."""
-    values = {field.name: _plain(getattr(parameters, field.name)) for field in fields(parameters)}
     facts = {
         name: getattr(parameters, name)
         for name, member in vars(type(parameters)).items()
         if isinstance(member, property)
     }
     ranges = {name: value for name, value in facts.items() if isinstance(value, Interval)}
-    return Top(role, partial(component, parameters), values, facts.get("latency"), ranges)
+    return Top(role, partial(component, parameters), _values(parameters), facts.get("latency"), ranges)
+
+
+def _values(parameters: Any) -> dict[str, Any]:
+    return {field.name: _plain(getattr(parameters, field.name)) for field in fields(parameters)}
 
 
 def _plain(value: Any) -> Any:
     """A parameter as JSON holds it."""
+    if is_dataclass(value):
+        return _values(value)
     return value.name.lower() if isinstance(value, Enum) else value

@@ -11,7 +11,9 @@ import typer
 
 from anda.cli.area import area
 from anda.cli.catalogue import doctor, formats, schema
+from anda.cli.demo import demo
 from anda.cli.generate import generate
+from anda.cli.verify import verify
 
 __all__ = ["app", "main"]
 
@@ -43,6 +45,8 @@ def _version(
 
 app.command()(formats)
 app.command()(generate)
+app.command()(verify)
 app.command()(area)
+app.command()(demo)
 app.command()(doctor)
 app.command()(schema)

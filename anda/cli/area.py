@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from anda.cli.output import Json, Source, one_sentence_errors, print_json, print_table, progress
+from anda.cli.output import (
+    Components,
+    Json,
+    Liberty,
+    Source,
+    one_sentence_errors,
+    print_json,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
     from anda.flow.report import AreaReport
@@ -18,12 +24,8 @@ __all__ = ["area"]
 @one_sentence_errors
 def area(
     source: Source,
-    liberty: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--liberty", "-l", help="Liberty file to map to; repeat it for a library in several files."
-        ),
-    ] = None,
+    liberty: Liberty = None,
+    component: Components = None,
     as_json: Json = False,
 ) -> None:
     """Synthesize every component of a design and report its area.
@@ -36,7 +38,7 @@ def area(
     from anda.flow import synth
     from anda.flow.library import Library
     from anda.generate import generate
-    from anda.tops import tops
+    from anda.tops import choose, tops
     from hdl.heap import AdderCells
 
     design = load(source)
@@ -44,7 +46,9 @@ def area(
     cells = AdderCells.INVERTING if library.adder_style == "inverting" else AdderCells.PLAIN
     reports = []
     with progress() as bar:
-        for top in bar.track(tops(design, cells), description=f"synthesizing {design.name}"):
+        for top in bar.track(
+            choose(tops(design, cells), component), description=f"synthesizing {design.name}"
+        ):
             product = generate(design, top)
             reports.append((product, synth.area(product.verilog, product.name, library)))
     if as_json:
@@ -54,7 +58,6 @@ def area(
     rows = [
         (
             product.role,
-            product.name,
             report.area,
             report.cell_count,
             f"{report.flop_share:.0%}",

@@ -39,6 +39,7 @@ def generate(
         reduction = "heap"              # or "tree"
         [compressor]                    # FP16 to bit planes
         [accumulator]                   # FP32 sums across groups
+        [datapath]                      # a row of all three, end to end
 
     `anda schema` prints every key with its meaning, range and default. Exit status 2 when the design
     is not valid; then nothing is written.

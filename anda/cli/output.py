@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
@@ -20,13 +21,36 @@ from rich.progress import (
 )
 from rich.table import Table
 
-__all__ = ["Json", "Source", "console", "one_sentence_errors", "print_json", "print_table", "progress"]
+__all__ = [
+    "Components",
+    "Json",
+    "Liberty",
+    "Seed",
+    "Source",
+    "console",
+    "one_sentence_errors",
+    "print_json",
+    "print_table",
+    "progress",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 Source = Annotated[
     str, typer.Argument(metavar="PRESET|FILE.toml", help="`published`, `compact`, or a design file.")
 ]
+
+Components = Annotated[
+    list[str] | None,
+    typer.Option("--component", "-c", help="Only this component, such as `pe`; may be repeated."),
+]
+
+Liberty = Annotated[
+    list[Path] | None,
+    typer.Option("--liberty", "-l", help="Liberty file to map to; repeat it for a library in several files."),
+]
+
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
 
 P = ParamSpec("P")
 R = TypeVar("R")
