@@ -139,7 +139,7 @@ def accumulate_fixed(
     """
     exponents = np.broadcast_to(ulp_exponents, totals.shape).astype(np.int64)
     unit = exponents.min(axis=-1)
-    shifts = np.where(totals == 0, 0, exponents - unit[..., np.newaxis])
+    shifts = exponents - unit[..., np.newaxis]
     bound = np.ldexp(np.abs(totals).astype(np.float64), shifts).sum(axis=-1)
     if bound.size and bound.max() >= 2.0**62:
         raise ValueError(f"a fixed sum must stay below 2^62, but one may reach 2^{np.log2(bound.max()):.1f}")

@@ -55,14 +55,19 @@ def test_one_rounding_even_where_float64_needs_two(pair: tuple[float, float]) ->
     assert Fraction(float(accumulator[0])) == slow_model.round_fp32(exact)
 
 
-def test_a_sum_that_two_roundings_get_wrong() -> None:
-    """The exact sum is just below a tie; float64 makes it the tie, whose even neighbour is above."""
-    a, product = np.float32(1 + 2**-23), 2.0**-24 - 2.0**-60
-    naive = np.float32(np.float64(a) + product)
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("last_bit", [0, 1])
+def test_sums_that_two_roundings_get_wrong(sign: int, side: int, last_bit: int) -> None:
+    """Just beside a tie that float64 takes for the tie, seen from both signs, sides and parities."""
+    a = np.float32(sign * (1 + last_bit * 2**-23))
+    product = sign * (2.0**-24 + side * 2.0**-60)
     accumulator = np.array([a])
     fused_add(accumulator, np.array([product]))
-    assert naive == 1 + 2**-22
-    assert accumulator[0] == a
+    above = side == 1
+    assert accumulator[0] == a + sign * above * 2.0**-23
+    naive = np.float32(np.float64(a) + product)
+    assert (naive == accumulator[0]) == (above == (last_bit == 1))
 
 
 @settings(max_examples=300, deadline=None)

@@ -107,6 +107,31 @@ def test_fixed_takes_activations_too_far_apart_for_float64() -> None:
     assert got.tolist() == [[2.0**-45], [0.0]]
 
 
+def test_fixed_counts_a_group_of_subnormals_as_far_apart() -> None:
+    """A shared exponent of 1 is not always a group of zeros."""
+    x = np.zeros((1, 24), dtype=np.float16)
+    x[0, [0, 8, 16]] = 65504, 2**-24, -65504
+    levels = np.zeros((1, 24), dtype=np.int8)
+    levels[0, [0, 8, 16]] = 127, 1, 127
+    weights = IntegerWeights(levels, np.array([[2047 / 1024]], dtype=np.float16), block=24, bits=8)
+    assert gemm(x, weights, AndaCodec(17, group=8), "fixed").tolist() == [[2047 * 2.0**-34]]
+
+
+@pytest.mark.parametrize("apart", ["activations", "scales"])
+def test_fp32_rounds_once_where_one_row_and_channel_are_too_far_apart_for_float64(apart: str) -> None:
+    """64 + 2^-17, then 2^-18 * (1 - 2^-30): just below the tie, which float64 would take it for."""
+    x = np.zeros((2, 24), dtype=np.float16)
+    x[1, 16:19] = 2**-9, 2**-14, 2**-24
+    x[1, [0, 8]] = (64, 2**-17) if apart == "activations" else 2**-9
+    levels = np.zeros((2, 24), dtype=np.int8)
+    levels[1, 0], levels[1, 8], levels[1, 16:19] = 1, 1, [32, 1, 1]
+    scales = np.array([[1, 1, 1], [1, 1, 1023 * 2**-24]], dtype=np.float16)
+    if apart == "scales":
+        scales[1, :2] = 2**15, 2**-8
+    got = gemm(x, IntegerWeights(levels, scales, block=8, bits=8), AndaCodec(17, group=8))
+    assert got.tolist() == [[0, 0], [0, 64 + 2.0**-17]]
+
+
 def test_leading_axes_are_kept() -> None:
     codec = AndaCodec()
     x = np.random.default_rng(0).standard_normal((2, 3, 128)).astype(np.float16)
