@@ -12,7 +12,9 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.column import PeColumn
+from hdl.compressor import Compressor, CompressorParameters
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
@@ -20,7 +22,16 @@ from hdl.weights import WeightBuffer
 
 from .units import HeapTerm, HeapUnit
 
-__all__ = ["DRAWS", "Recipe", "distinct", "draw_column", "draw_heap", "draw_pe", "draw_weights"]
+__all__ = [
+    "DRAWS",
+    "Recipe",
+    "distinct",
+    "draw_column",
+    "draw_compressor",
+    "draw_heap",
+    "draw_pe",
+    "draw_weights",
+]
 
 #: A component with all its parameters, not built yet.
 Recipe = partial[Any]
@@ -58,6 +69,30 @@ def draw_column(random: Random) -> Recipe:
     return partial(PeColumn, parameters, rows=random.randint(1, 4))
 
 
+def draw_compressor(random: Random) -> Recipe:
+    """A compressor; small groups and few lanes more often."""
+    parameters = CompressorParameters(
+        group=random.choice((8, 8, 8, 16, 32, 64, 128)),
+        lanes=random.choice((1, 1, 2, 3, 4)),
+        max_planes=random.randint(2, 17),
+        encoding=random.choice(("twos-complement", "sign-magnitude")),
+        rounding=random.choice(("nearest", "truncate")),
+    )
+    return partial(Compressor, parameters)
+
+
+def draw_accumulator(random: Random) -> Recipe:
+    """An FP32 accumulator for narrow or wide sums, one slot or several."""
+    parameters = AccumulatorParameters(
+        sum_bits=random.choice((random.randint(2, 40), random.randint(12, 28))),
+        max_planes=random.randint(2, 17),
+        slots=random.choice((1, 1, 2, 3, 4, 8)),
+        output=random.choice(("fp32", "fp16")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(Accumulator, parameters)
+
+
 def draw_weights(random: Random) -> Recipe:
     """Weight registers."""
     return partial(WeightBuffer, lanes=random.choice((8, 16, 32, 64)), level_bits=random.randint(1, 8))
@@ -88,8 +123,10 @@ def draw_heap(random: Random) -> Recipe:
 
 #: How to draw each kind of component, by the name of its bench.
 DRAWS: dict[str, Callable[[Random], Recipe]] = {
+    "accumulator": draw_accumulator,
     "pe": draw_pe,
     "column": draw_column,
+    "compressor": draw_compressor,
     "weights": draw_weights,
     "heap": draw_heap,
 }

@@ -12,7 +12,9 @@ from typing import Any
 
 from rich.table import Table
 
+from hdl.accumulator import Accumulator
 from hdl.column import PeColumn
+from hdl.compressor import Compressor
 from hdl.emit import emit_verilog
 from hdl.modules import NamedComponent
 from hdl.pe import ProcessingElement
@@ -140,6 +142,18 @@ def _pe(component: Any, effort: int) -> dict[str, Any]:
     return given | {"rows": getattr(component, "rows", 0), "groups": 3 * effort}
 
 
+def _compressor(component: Any, effort: int) -> dict[str, Any]:
+    shape = ("group", "lanes", "max_planes", "encoding", "rounding", "latency")
+    given = {name: getattr(component.parameters, name) for name in shape}
+    return given | {"planes_bits": len(component.group_planes), "batches": effort}
+
+
+def _accumulator(component: Any, effort: int) -> dict[str, Any]:
+    shape = ("sum_bits", "max_planes", "slots", "slot_bits", "output", "latency")
+    given = {name: getattr(component.parameters, name) for name in shape}
+    return given | {"rows": 3 * effort}
+
+
 def _weights(component: Any, effort: int) -> dict[str, Any]:
     return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
 
@@ -153,6 +167,8 @@ def _heap(component: Any, effort: int) -> dict[str, Any]:
 _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
     PeColumn: ("pe", _pe),
+    Compressor: ("compressor", _compressor),
+    Accumulator: ("accumulator", _accumulator),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }

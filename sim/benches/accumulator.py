@@ -1,0 +1,344 @@
+"""Bench of the FP32 accumulator: one rounding a group, bit for bit the golden sums (contract, section 6).
+
+Parameters: `sum_bits`, `max_planes`, `slots`, `slot_bits`, `output`, `latency`, and `rows`, how many random
+rows each pair of stall patterns gets.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import cocotb
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.accumulate import fused_accumulate_fp32, round_fp16
+from golden.fp16 import sanitize
+from golden.interval import Interval
+from sim.bench import Bench, coverage, parameters
+from sim.flag import StickyFlag
+from sim.stream import STALLS, Sink, Source
+
+P = parameters()
+SUMS = Interval.of_bits(P["sum_bits"], signed=True)
+SLOTS, MOST, HALF = P["slots"], P["max_planes"], P["output"] == "fp16"
+SHARED = Interval(1, 30)
+
+#: One group on its way to a slot: T, its shared exponent, the bits of the scale.
+Group = tuple[int, int, int]
+
+#: How the leading bit of the product lies to that of the accumulator.
+DISTANCES = [
+    Interval(-120, -49),
+    Interval(-48, -26),
+    Interval(-25, -25),
+    Interval(-24, -24),
+    Interval(-23, -2),
+    Interval(-1, -1),
+    Interval(0, 0),
+    Interval(1, 1),
+    Interval(2, 23),
+    Interval(24, 24),
+    Interval(25, 48),
+    Interval(49, 120),
+]
+
+
+def declare_coverage() -> None:
+    """The points of this component; bins that a configuration cannot reach are not declared for it."""
+    coverage.point("accumulator: alignment distance", DISTANCES)
+    coverage.point("accumulator: signs", ["equal", "different"])
+    coverage.cross("accumulator: distance & signs", ("accumulator: alignment distance", "accumulator: signs"))
+    coverage.point("accumulator: rounding", ["exact", "down", "up", "tie down", "tie up"])
+    coverage.point("accumulator: leading bit", ["falls far", "falls", "stays", "rises", "to zero"])
+    coverage.point("accumulator: scale", ["zero", "subnormal", "normal", "largest", "infinite", "NaN"])
+    coverage.point("accumulator: sum", ["lowest", "negative", "zero", "positive", "highest"])
+    coverage.point("accumulator: planes", range(2, MOST + 1))
+    coverage.point("accumulator: source stalls", STALLS)
+    coverage.point("accumulator: sink stalls", STALLS)
+    stalls = ("accumulator: source stalls", "accumulator: sink stalls")
+    coverage.cross("accumulator: source & sink stalls", stalls)
+    coverage.point("accumulator: reset", ["while adding", "while a result waits"])
+    coverage.point("accumulator: configuration", [f"{P['output']}, slots {SLOTS}"])
+    if HALF:
+        coverage.point("accumulator: overflow", [False, True])
+
+
+def _leading(value: float) -> int:
+    return math.frexp(value)[1] - 1
+
+
+def _finite(scale: int) -> NDArray[np.float16]:
+    """What the hardware takes a scale for, as an array of one."""
+    return sanitize(np.array([scale], dtype=np.uint16).view(np.float16))[0]
+
+
+class AccumulatorBench(Bench):
+    """The accumulator between a stream of group sums and a stream of results, and its flags."""
+
+    def __init__(self, dut: Any):
+        super().__init__(dut)
+        declare_coverage()
+        slot = ("slot",) if P["slot_bits"] else ()
+        self.sums = Source(
+            self, "sums", ("sum", "exponent", "scale", *slot, "first", "last"), beside=("planes",)
+        )
+        self.results = Sink(self, "results", ("value", *slot))
+        StickyFlag(self, "nonfinite", self._nonfinite_taken)
+        if HALF:
+            StickyFlag(self, "overflow", self._overflow_given)
+        self.planes = MOST
+        self._overflows: list[bool] = []
+        self._given = 0
+        coverage.hit({"accumulator: configuration": f"{P['output']}, slots {SLOTS}"})
+
+    def _nonfinite_taken(self) -> bool:
+        return self.sums.taken is not None and self.sums.taken[2] >> 10 & 31 == 31
+
+    def _overflow_given(self) -> bool:
+        if self.results.taken is None:
+            return False
+        self._given += 1
+        return self._overflows[self._given - 1]
+
+    async def reset(self, cycles: int = 2) -> None:
+        """Reset, and forget which results overflow."""
+        await super().reset(cycles)
+        self._overflows = []
+        self._given = 0
+
+    def stall(self, source: str, sink: str) -> None:
+        """Choose the patterns of both streams."""
+        self.sums.stall(source)
+        self.results.stall(sink)
+        coverage.hit({"accumulator: source stalls": source, "accumulator: sink stalls": sink})
+
+    def unit(self, shared: int) -> int:
+        """Power of two of the unit in the last place of a group: `E - 13 - planes` in either encoding."""
+        return shared - 13 - int(self.planes)
+
+    def add(self, before: np.float32, group: Group) -> np.float32:
+        """One step of the golden accumulator."""
+        total, shared, scale = group
+        after = self._step(before, group)
+        cover_step(float(before), total, float(_finite(scale)[0]), self.unit(shared), float(after))
+        return after
+
+    def _step(self, before: np.float32, group: Group) -> np.float32:
+        total, shared, scale = group
+        unit = np.array([self.unit(shared)])
+        after = fused_accumulate_fp32(np.array([total]), _finite(scale), unit, start=np.asarray(before))
+        return np.float32(after)
+
+    def send(self, rows: list[tuple[int, list[Group]]], note: str = "") -> None:
+        """Queue rows, each for a slot, interleaved at random as far as the order in each slot allows."""
+        waiting: dict[int, list[list[Group]]] = {}
+        for slot, row in rows:
+            waiting.setdefault(slot, []).append(list(row))
+        state: dict[int, np.float32] = {}
+        coverage.hit({"accumulator: planes": self.planes})
+        while waiting:
+            slot = self.random.choice(list(waiting))
+            row = waiting[slot][0]
+            group = row.pop(0)
+            first, last = slot not in state, not row
+            state[slot] = self.add(state.get(slot, np.float32(0)), group)
+            where = (slot,) if P["slot_bits"] else ()
+            self.sums.send([(*group, *where, first, last, self.planes)])
+            cover_group(group)
+            if last:
+                self.results.expect([(self._bits(state.pop(slot)), *where)], note=f"slot {slot} {note}")
+                waiting[slot].pop(0)
+                if not waiting[slot]:
+                    del waiting[slot]
+
+    def _bits(self, value: np.float32) -> int:
+        if not HALF:
+            return int(value.view(np.uint32))
+        half, overflow = round_fp16(np.asarray(value))
+        self._overflows.append(overflow)
+        coverage.hit({"accumulator: overflow": overflow})
+        return int(np.float16(half).view(np.uint16))
+
+    def random_row(self) -> list[Group]:
+        """Groups that follow each other: free ones, or aimed at a distance from the sum so far."""
+        value = np.float32(0)
+        row: list[Group] = []
+        for _ in range(self.random.choice((1, 2, 3, 6, 12))):
+            group = self._random_group(float(value), row)
+            value = self._step(value, group)
+            row.append(group)
+        return row
+
+    def _random_group(self, value: float, row: list[Group]) -> Group:
+        r = self.random
+        kind = r.choice(("free", "aimed", "aimed", "aimed", "undo", "tie"))
+        if kind == "undo" and row and row[-1][0] != SUMS.min:  # the last product again, negated
+            return (-row[-1][0], *row[-1][1:])
+        if kind == "free" or value == 0.0:
+            total = r.choice((SUMS.min, SUMS.max, 0, r.randint(SUMS.min, SUMS.max), r.randint(-1, 1)))
+            return total, r.randint(SHARED.min, SHARED.max), self._random_scale()
+        significant = r.randint(1, P["sum_bits"] - 1)
+        total = r.choice((-1, 1)) * r.randrange(1 << (significant - 1), 1 << significant)
+        goal = r.choice(DISTANCES)
+        distance = r.randint(max(goal.min, -60), min(goal.max, 60))
+        fraction = r.getrandbits(10)
+        if kind == "tie":  # half a unit of the sum's last place, or one and a half
+            total, fraction = r.choice((-1, 1)) * (1 if P["sum_bits"] < 3 else r.choice((1, 3))), 0
+            distance = -24 + (abs(total) == 3)
+        shared = r.randint(SHARED.min, SHARED.max)
+        exponent = _leading(value) + distance - self.unit(shared) - _leading(abs(total))
+        # The scale is 1.fraction * 2^exponent as far as FP16 reaches; the shared exponent makes up for the
+        # rest.
+        over = max(exponent - 15, 0) - max(-14 - exponent, 0)
+        shared = min(max(shared + over, SHARED.min), SHARED.max)
+        exponent = min(max(exponent, -14), 15)
+        return total, shared, r.getrandbits(1) << 15 | (exponent + 15) << 10 | fraction
+
+    def _random_scale(self) -> int:
+        corner = [0, 0x8000, 1, 0x8001, 0x3FF, 0x400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00]
+        bits = self.random.getrandbits(16)
+        return self.random.choice((bits, bits, self.random.choice(corner)))
+
+    def random_rows(self, count: int) -> list[tuple[int, list[Group]]]:
+        """Rows for random slots."""
+        return [(self.random.randrange(SLOTS), self.random_row()) for _ in range(count)]
+
+
+def cover_group(group: Group) -> None:
+    """Count what a group is like."""
+    total, _, scale = group
+    field, fraction = scale >> 10 & 31, scale & 0x3FF
+    kind = "subnormal" if field == 0 else "normal"
+    if field == 31:
+        kind = "NaN" if fraction else "infinite"
+    elif scale & 0x7FFF in (0, 0x7BFF):
+        kind = "largest" if field else "zero"
+    coverage.hit({"accumulator: scale": kind})
+    ends = {SUMS.min: "lowest", 0: "zero", SUMS.max: "highest"}
+    coverage.hit({"accumulator: sum": ends.get(total, "negative" if total < 0 else "positive")})
+
+
+def cover_step(before: float, total: int, scale: float, unit: int, after: float) -> None:
+    """Count what one addition is like."""
+    product = math.ldexp(total * scale, unit)  # at most 51 bits: exact
+    if before == 0.0 or product == 0.0:
+        return
+    signs = "equal" if (before < 0) == (product < 0) else "different"
+    distance = _leading(product) - _leading(before)
+    coverage.hit({"accumulator: alignment distance": distance, "accumulator: signs": signs})
+    if after == 0.0:
+        coverage.hit({"accumulator: leading bit": "to zero"})
+        return
+    moved = _leading(after) - max(_leading(before), _leading(product))
+    kind = "falls far" if moved < -1 else "falls" if moved < 0 else "stays" if moved == 0 else "rises"
+    coverage.hit({"accumulator: leading bit": kind})
+    coverage.hit({"accumulator: rounding": _rounding(before, product, after)})
+
+
+def _rounding(before: float, product: float, after: float) -> str:
+    """Which way the magnitude of a sum was rounded."""
+    exact, got = abs(Fraction(before) + Fraction(product)), abs(Fraction(after))
+    if got == exact:
+        return "exact"
+    direction = "down" if got < exact else "up"
+    # Half a unit in the last place of the exact sum: the rounded one may have reached the next power of two.
+    leading = _leading(after) - (got > exact and got.numerator & (got.numerator - 1) == 0)
+    return f"tie {direction}" if abs(got - exact) == Fraction(2) ** (leading - 24) else direction
+
+
+@cocotb.test()
+async def directed_corners(dut: Any) -> None:
+    """Extreme sums with extreme scales and exponents, alone and after each other, for extreme numbers of
+    planes."""
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    scales = [0, 0x8000, 1, 0x8001, 0x3FF, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00]
+    for bench.planes in sorted({2, MOST}):
+        for total in (SUMS.min, SUMS.max, -1, 0, 1):
+            for scale in scales:
+                row = [(total, shared, scale) for shared in (1, 30, 1, 30)]
+                bench.send([(bench.random.randrange(SLOTS), row)], "extremes")
+            bench.send([(0, [(total, 15, scale) for scale in scales])], "all scales")
+        await bench.run()
+
+
+@cocotb.test()
+async def long_rows(dut: Any) -> None:
+    """Rows as long as those of a language model, in every slot."""
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    for bench.planes in range(2, MOST + 1):
+        near = bench.random.randint(8, 22)
+        rows = []
+        for slot in range(min(SLOTS, 4)):
+            groups = []
+            for _ in range(24):
+                total = int(bench.random.gauss(0, SUMS.max / 8))
+                scale = bench.random.randint(0x1800, 0x2C00)
+                groups.append(
+                    (min(max(total, SUMS.min), SUMS.max), near + bench.random.randint(-4, 4), scale)
+                )
+            rows.append((slot, groups))
+        bench.send(rows, "long rows")
+        await bench.run()
+
+
+@cocotb.test()
+async def random_rows_and_stalls(dut: Any) -> None:
+    """Random rows, interleaved over the slots, under every pair of stall patterns."""
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    for source in STALLS:
+        for sink in STALLS:
+            bench.stall(source, sink)
+            bench.planes = bench.random.randint(2, MOST)
+            bench.send(bench.random_rows(P["rows"]), f"stalls {source}/{sink}")
+            await bench.run()
+
+
+@cocotb.test()
+async def full_speed(dut: Any) -> None:
+    """A sum of another slot every cycle, of the same slot every second one; the result on time."""
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    rounds = 8
+    for used in sorted({1, min(2, SLOTS), SLOTS}):
+        for i in range(rounds * used):
+            slot = (i % used,) if P["slot_bits"] else ()
+            bench.sums.send([(1, 15, 0x3C00, *slot, i < used, 0, MOST)])
+        before, begin = bench.sums.transfers, 0
+        while not bench.sums.done:
+            await bench.step()
+            begin = bench.cycle if bench.sums.transfers == before + 1 and not begin else begin
+        spacing = 2 if used == 1 else 1
+        taken, wanted = bench.cycle - begin, spacing * (rounds * used - 1)
+        assert taken == wanted, f"{rounds * used} sums of {used} slots took {taken} cycles, not {wanted}"
+        await bench.reset()
+    bench.send([(0, [(SUMS.max, 15, 0x3C00)])])
+    while bench.sums.transfers == rounds * sum({1, min(2, SLOTS), SLOTS}):
+        await bench.step()
+    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
+    while not bench.results.done:
+        await bench.step()
+    assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
+    await bench.run()
+
+
+@cocotb.test()
+async def reset_in_the_middle(dut: Any) -> None:
+    """A reset at any point of a row, or while a result waits, leaves nothing behind."""
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    for cycles in range(2, 12):
+        bench.stall("never", "late")
+        bench.send([(0, [(SUMS.max, 20, 0x3C00)] * 3)])
+        await bench.step(cycles)
+        waits = bool(int(dut.results_valid.value))
+        coverage.hit({"accumulator: reset": "while a result waits" if waits else "while adding"})
+        await bench.reset()
+        bench.stall("never", "never")
+        bench.send(bench.random_rows(2), f"after a reset behind cycle {cycles}")
+        await bench.run()
