@@ -1,0 +1,266 @@
+"""The front end of the compressor: FP16 values of a group into what the shift registers start from."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
+
+from .compressor_lane import aligned_layout
+from .compressor_parameters import SIGNIFICAND_BITS, CompressorParameters
+from .fp16 import Fp16Fields
+from .modules import NamedComponent
+from .ranges import Ranged, assign, wrap
+
+__all__ = ["CompressorFront", "Quantizer"]
+
+
+class Quantizer(NamedComponent):
+    """One element: rounded, and told how long to wait, combinational (contract, sections 2a and 2b).
+
+    With the element's value `+-significand * 2^(e-25)` and the group's unit `2^(E-13-P)`, the planes are the
+    bits `h` and above of an integer whose bit `h` counts one unit, `h = E - e + 12 - P`:
+
+    - two's complement, nearest: `+-significand + 2^(h-1)` for `1 <= h <= 11`; 0 for a larger `h`;
+    - two's complement, truncate: `+-significand`;
+    - sign-magnitude: `significand + 2^(h-1)` or `significand`, and the sign apart.
+
+    The sum is made by one chain for both signs. With `s` the sign, `-x = ~x + 1` and `maj(~a, ~b, ~c) =
+    ~maj(a, b, c)` turn the carry of `(+-significand) + 2^(h-1)` into `k <- maj(significand_j, k, half_j ^ s)`
+    from `k = 0`, and its sum bits into `significand_j ^ k`: nothing is negated.
+
+    Parameters
+    ----------
+    parameters : CompressorParameters
+
+    Members
+    -------
+    sign, field, significand : In
+        As `Fp16Fields` gives them.
+    base : In
+        `E + max_planes - P`.
+    largest : In(1)
+        Nearest: whether `field` is the largest of the group.
+    kept : In
+        Sign-magnitude: which bits of a subnormal's significand, from `lowest_kept` on, make its rounded
+        magnitude 1 or more.
+    start, top, digits, early : Out
+        One element of `aligned_layout`.
+    """
+
+    clocked = False
+    sign: Signal
+    field: Signal
+    significand: Signal
+    base: Signal
+    largest: Signal
+    kept: Signal
+    start: Signal
+    top: Signal
+    digits: Signal
+    early: Signal
+
+    def __init__(self, parameters: CompressorParameters):
+        self.parameters = p = parameters
+        ports = {
+            "sign": In(1),
+            "field": In(5),
+            "significand": In(SIGNIFICAND_BITS),
+            "base": In(p.base_range.bits),
+        }
+        if p.rounded:
+            ports["largest"] = In(1)
+        if not p.signed_digits:
+            ports["kept"] = In(SIGNIFICAND_BITS - 1 - lowest_kept(p))
+        ports |= {"start": Out(p.start_range.bits), "top": Out(1), "digits": Out(p.digits)}
+        if p.rounded:
+            ports["early"] = Out(1)
+        super().__init__(ports)
+
+    @property
+    def module_name(self) -> str:
+        """The parameters that matter here, in a word."""
+        return f"anda_quantizer_{self.parameters.name.partition('_')[2]}"
+
+    def build(self) -> Module:
+        """The depth, the rounded number, and the top bit."""
+        m = Module()
+        p = self.parameters
+        depth = self._depth(m)
+        dead = Signal()
+        m.d.comb += dead.eq(depth.value > p.start_range.max)
+        # Too deep for any plane: a start that comes with the last plane or never, which is the same.
+        start = wrap(depth, p.start_range.bits, is_signed=False).value
+        m.d.comb += self.start.eq(start | Mux(dead, p.start_range.max, 0))
+        digits, carry = self._rounded(m, depth)
+        if p.rounded:
+            # A positive number may carry out of its significand: it belongs one plane earlier then. Where
+            # there is no such plane, its exponent being the shared one, it is clamped to the largest number.
+            over, clamp = Signal(), Signal()
+            m.d.comb += [
+                over.eq(carry & ~self.sign if p.signed_digits else carry),
+                clamp.eq(over & self.largest),
+                self.early.eq(over),
+            ]
+            digits = [*(digit | clamp for digit in digits[:-1]), digits[-1] | over]
+        m.d.comb += self.digits.eq(Cat(digits))
+        if not p.signed_digits:
+            m.d.comb += self.top.eq(self.sign & self._is_not_zero(depth, dead))
+        else:
+            m.d.comb += self.top.eq(self.sign & carry & ~dead if p.rounded else self.sign & carry)
+        return m
+
+    def _depth(self, m: Module) -> Ranged:
+        """`E - e + max_planes - P`, where a field of 0 counts as `e = 1`."""
+        p = self.parameters
+        hidden = self.significand[-1]
+        exponent = Ranged(Cat(self.field[0] | ~hidden, self.field[1:]), p.exponent_range)
+        depth = Ranged.signal(p.depth_range, "depth")
+        difference = Ranged(self.base, p.base_range) - exponent
+        # E is the largest e of the group, so the difference is never negative: it is itself modulo a power of
+        # two above its range.
+        m.d.comb += depth.value.eq(wrap(difference, p.depth_range.bits, is_signed=False).value)
+        return depth
+
+    def _rounded(self, m: Module, depth: Ranged) -> tuple[list[Value], Value]:
+        """The bits of the rounded significand that can reach a plane, and the end of the chain."""
+        p = self.parameters
+        if not p.rounded and not p.signed_digits:
+            return list(self.significand[p.lowest_digit :]), Const(0, 1)
+        sign: Value = self.sign if p.signed_digits else Const(0, 1)
+        carry: Value = Const(0, 1)
+        digits: list[Value] = []
+        for j, bit in enumerate(self.significand):
+            # Bit j is half a unit when h = j + 1.
+            at = j + p.max_planes - SIGNIFICAND_BITS
+            half: Value = Const(0, 1)
+            if p.rounded and at >= 0:
+                half = Signal(name=f"half_{j}")
+                m.d.comb += half.eq(~(depth.value ^ at).any())
+            # Bit h - 1 is no part of the number; but an early element shows a place more, which has to be 0.
+            digits.append((bit ^ carry) & ~half)
+            after, addend = Signal(name=f"chain_{j}"), half ^ sign
+            m.d.comb += after.eq((bit & carry) | (addend & (bit | carry)))
+            carry = after
+        return digits[p.lowest_digit :], carry
+
+    def _is_not_zero(self, depth: Ranged, dead: Value) -> Value:
+        """Whether the rounded magnitude is 1 or more: only then a sign is kept."""
+        p = self.parameters
+        normal = ~dead if p.rounded else depth.value <= p.start_range.max - 1
+        fraction = self.significand[lowest_kept(p) : -1]
+        return (self.significand[-1] & normal) | (fraction & self.kept).any()
+
+
+def lowest_kept(parameters: CompressorParameters) -> int:
+    """The lowest bit of a significand that can count 1 or more in units, or 1 / 2 or more when rounded."""
+    return max(parameters.lowest_digit - parameters.rounded, 0)
+
+
+class CompressorFront(NamedComponent):
+    """A group of FP16 values taken apart, its shared exponent found, its elements rounded, combinational.
+
+    The largest exponent is found bit by bit from the top: where any element still in the running has a one,
+    those with a zero are out. That takes five ORs over the group and no comparator.
+
+    Parameters
+    ----------
+    parameters : CompressorParameters
+
+    Members
+    -------
+    values : In(16 * group)
+    skipped : In
+        `max_planes - P`.
+    aligned : Out(aligned_layout(parameters))
+    nonfinite : Out(1)
+        Whether any value was infinite or NaN, and was replaced.
+    """
+
+    clocked = False
+    values: Signal
+    skipped: Signal
+    aligned: data.View[data.StructLayout]
+    nonfinite: Signal
+
+    def __init__(self, parameters: CompressorParameters):
+        self.parameters = p = parameters
+        super().__init__(
+            {
+                "values": In(16 * p.group),
+                "skipped": In(p.skipped_range.bits),
+                "aligned": Out(aligned_layout(p)),
+                "nonfinite": Out(1),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """The parameters in a word."""
+        return f"anda_compressor_front_{self.parameters.name}"
+
+    def build(self) -> Module:
+        """Fields, the largest exponent, and one quantizer for each element."""
+        m = Module()
+        p = self.parameters
+        elements = [Fp16Fields() for _ in range(p.group)]
+        quantizers = [Quantizer(p) for _ in range(p.group)]
+        for i, fields in enumerate(elements):
+            m.submodules[f"fields_{i}"] = fields
+            m.d.comb += fields.value.eq(self.values.word_select(i, 16))
+        m.d.comb += self.nonfinite.eq(Cat(fields.nonfinite for fields in elements).any())
+
+        exponent, largest = self._largest(m, [fields.field for fields in elements])
+        base = Ranged.signal(p.base_range, "base")
+        m.d.comb += [
+            assign(base, exponent + Ranged(self.skipped, p.skipped_range)),
+            assign(Ranged(self.aligned.exponent, p.exponent_range), exponent),
+        ]
+        kept = self._kept(m, base)
+        for i, (fields, quantizer) in enumerate(zip(elements, quantizers, strict=True)):
+            m.submodules[f"quantizer_{i}"] = quantizer
+            m.d.comb += [
+                quantizer.sign.eq(fields.sign),
+                quantizer.field.eq(fields.field),
+                quantizer.significand.eq(fields.significand),
+                quantizer.base.eq(base.value),
+            ]
+            if p.rounded:
+                m.d.comb += quantizer.largest.eq(largest[i])
+            if not p.signed_digits:
+                m.d.comb += quantizer.kept.eq(kept)
+
+        m.d.comb += self.aligned.tops.eq(Cat(q.top for q in quantizers))
+        if p.rounded:
+            m.d.comb += self.aligned.early.eq(Cat(q.early for q in quantizers))
+        for j in range(p.start_range.bits):
+            m.d.comb += self.aligned.starts[j].eq(Cat(q.start[j] for q in quantizers))
+        for j in range(p.digits):
+            m.d.comb += self.aligned.digits[j].eq(Cat(q.digits[j] for q in quantizers))
+        return m
+
+    def _largest(self, m: Module, fields: list[Signal]) -> tuple[Ranged, Value]:
+        """The shared exponent, and which elements have it as their field."""
+        p = self.parameters
+        running: Value = Const((1 << p.group) - 1, p.group)
+        bits: list[Value] = []
+        for b in reversed(range(5)):
+            ones, left = Signal(p.group, name=f"ones_{b}"), Signal(p.group, name=f"running_{b}")
+            any_one = Signal(name=f"any_{b}")
+            m.d.comb += [
+                ones.eq(running & Cat(field[b] for field in fields)),
+                any_one.eq(ones.any()),
+                left.eq(ones | (running & ~any_one.replicate(p.group))),
+            ]
+            bits.insert(0, any_one)
+            running = left
+        # The exponent of subnormals is 1, though their field is 0.
+        exponent = Cat(bits[0] | ~Cat(bits[1:]).any(), *bits[1:])
+        return Ranged(exponent, p.exponent_range), running
+
+    def _kept(self, m: Module, base: Ranged) -> Value:
+        """Which bits keep a subnormal's magnitude from being 0; all subnormals have the exponent 1."""
+        p = self.parameters
+        # Bit j counts 1 or more when j >= h and h = base - 1 + 12 - max_planes; half of that when rounded.
+        lift = p.max_planes - SIGNIFICAND_BITS + p.rounded
+        return Cat(base.value <= j + lift for j in range(lowest_kept(p), SIGNIFICAND_BITS - 1))
