@@ -149,8 +149,12 @@ def saturate(source: Ranged, limits: Interval) -> Ranged:
     shape = _shape(interval)
     low, high = (Const(end, shape) for end in (interval.min, interval.max))
     inside = _resize(source.value, shape.width, shape.signed)
-    below, above = source.value < interval.min, source.value > interval.max
-    picked = Mux(below, low, Mux(above, high, inside))[: shape.width]
+    picked: Value = inside
+    if source.interval.max > limits.max:
+        picked = Mux(source.value > interval.max, high, picked)
+    if source.interval.min < limits.min:
+        picked = Mux(source.value < interval.min, low, picked)
+    picked = picked[: shape.width]
     return Ranged(picked.as_signed() if shape.signed else picked, interval)
 
 
