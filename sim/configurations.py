@@ -15,6 +15,7 @@ from typing import Any
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
+from hdl.datapath import Datapath, DatapathParameters
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
@@ -28,6 +29,7 @@ __all__ = [
     "distinct",
     "draw_column",
     "draw_compressor",
+    "draw_datapath",
     "draw_heap",
     "draw_pe",
     "draw_weights",
@@ -93,6 +95,36 @@ def draw_accumulator(random: Random) -> Recipe:
     return partial(Accumulator, parameters)
 
 
+def draw_datapath(random: Random) -> Recipe:
+    """A small row of the datapath."""
+    columns = random.choice((1, 2, 3, 4))
+    pe = PeParameters(
+        lanes=random.choice((8, 8, 16)),
+        level_bits=random.randint(2, 5),
+        max_planes=random.randint(3, 12),
+        encoding=random.choice(("twos-complement", "sign-magnitude")),
+        weights=random.choice(("outside", "inside")),
+        reduction=random.choice(("heap", "tree")),
+    )
+    parameters = DatapathParameters(
+        compressor=CompressorParameters(
+            group=pe.lanes,
+            max_planes=pe.max_planes,
+            encoding=pe.encoding,
+            rounding=random.choice(("nearest", "truncate")),
+        ),
+        pe=pe,
+        accumulator=AccumulatorParameters(
+            sum_bits=pe.sum_bits,
+            max_planes=pe.max_planes,
+            slots=random.choice((1, columns)),
+            output=random.choice(("fp32", "fp16")),
+        ),
+        columns=columns,
+    )
+    return partial(Datapath, parameters)
+
+
 def draw_weights(random: Random) -> Recipe:
     """Weight registers."""
     return partial(WeightBuffer, lanes=random.choice((8, 16, 32, 64)), level_bits=random.randint(1, 8))
@@ -124,6 +156,7 @@ def draw_heap(random: Random) -> Recipe:
 #: How to draw each kind of component, by the name of its bench.
 DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "accumulator": draw_accumulator,
+    "datapath": draw_datapath,
     "pe": draw_pe,
     "column": draw_column,
     "compressor": draw_compressor,

@@ -15,6 +15,7 @@ from rich.table import Table
 from hdl.accumulator import Accumulator
 from hdl.column import PeColumn
 from hdl.compressor import Compressor
+from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
 from hdl.modules import NamedComponent
 from hdl.pe import ProcessingElement
@@ -154,6 +155,21 @@ def _accumulator(component: Any, effort: int) -> dict[str, Any]:
     return given | {"rows": 3 * effort}
 
 
+def _datapath(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    return {
+        "group": p.pe.lanes,
+        "max_planes": p.pe.max_planes,
+        "encoding": p.pe.encoding,
+        "rounding": p.compressor.rounding,
+        "level_bits": p.pe.level_bits,
+        "columns": p.columns,
+        "column_bits": p.column_bits,
+        "output": p.accumulator.output,
+        "rows": effort,
+    }
+
+
 def _weights(component: Any, effort: int) -> dict[str, Any]:
     return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
 
@@ -169,6 +185,7 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     PeColumn: ("pe", _pe),
     Compressor: ("compressor", _compressor),
     Accumulator: ("accumulator", _accumulator),
+    Datapath: ("datapath", _datapath),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }
