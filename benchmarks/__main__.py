@@ -31,8 +31,8 @@ def environment() -> dict[str, object]:
 
 def table(measurements: list[Measurement], side: int) -> Table:
     shown = Table(title=f"Speed of the golden model, matrices of {side} x {side}")
-    for heading in ("what", "rate", "asked for", "times slower than", "the peer in the same run"):
-        text = heading in ("what", "the peer in the same run")
+    for heading in ("what", "rate", "asked", "times slower", "peer in the same run"):
+        text = heading in ("what", "peer in the same run")
         shown.add_column(heading, no_wrap=True, justify="left" if text else "right")
     for m in measurements:
         rate, target = f"{m.rate:,.1f} {m.unit}", f"{m.target:,.1f}"

@@ -23,7 +23,7 @@ from golden.bitplanes import (
 from golden.fp16 import FloatArray16, fields, require_finite, require_fp16
 from golden.interval import Interval
 
-__all__ = ["AndaBlock", "AndaCodec", "Rounding"]
+__all__ = ["EXPONENTS", "AndaBlock", "AndaCodec", "Rounding"]
 
 Rounding = Literal["nearest", "truncate"]
 

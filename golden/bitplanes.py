@@ -17,6 +17,8 @@ from golden.interval import Interval
 
 __all__ = [
     "ENCODINGS",
+    "GROUPS",
+    "PLANES",
     "Encoding",
     "Words",
     "address",
@@ -32,7 +34,9 @@ ENCODINGS: tuple[Encoding, ...] = ("sign-magnitude", "twos-complement")
 Words = NDArray[np.uint64]
 
 PLANES = Interval(2, 17)
+"""How many planes a group may occupy."""
 GROUPS = (8, 16, 32, 64, 128, 256)
+"""How many elements may share an exponent."""
 
 
 def require_encoding(encoding: str, planes: int, group: int) -> None:

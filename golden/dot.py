@@ -25,7 +25,7 @@ def group_dot(q: NDArray[Any], levels: NDArray[Any]) -> NDArray[np.int64]:
     Returns
     -------
     int64 array [...]
-        At most 32 bits are used: 17 of `q`, 8 of a level, 8 of 256 lanes, less one sign.
+        `group_dot_range` has the exact range: from -2^31 to 2^31 over all formats.
 
     Raises
     ------

@@ -48,7 +48,7 @@ def test_the_range_is_reached_at_both_ends(encoding: str) -> None:
     assert (min(found), max(found)) == (allowed.min, allowed.max)
 
 
-def test_the_widest_dot_product_has_32_bits() -> None:
+def test_the_width_of_dot_products() -> None:
     assert group_dot_range(AndaCodec(17, group=256).levels, Interval(-128, 127), 256).bits == 33
     assert group_dot_range(AndaCodec(7).levels, Interval(-8, 7), 64).bits == 17
 
