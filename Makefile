@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 
 export AMARANTH_USE_YOSYS := builtin
 
-.PHONY: demo test lint types unit nightly bench fixture clean
+.PHONY: demo test lint types unit nightly bench tables docs fixture clean
 
 demo: $(STAMP)
 	$(BIN)/anda demo -o build/demo
@@ -29,6 +29,14 @@ nightly: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# Measures every figure of the documentation again. LIBRARIES="NAME=FILE[,FILE...] ..." adds Liberty libraries.
+tables: $(STAMP)
+	$(BIN)/python scripts/refresh_tables.py $(LIBRARIES)
+
+docs: $(STAMP)
+	$(BIN)/pip install --quiet -e '.[docs]'
+	$(BIN)/sphinx-build -W -q docs build/docs
 
 # Rebuilds tests/data from the language model, byte for byte.
 fixture: $(STAMP)

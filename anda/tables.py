@@ -1,0 +1,139 @@
+"""The tables of the documentation: measured into data files, written from them into the pages.
+
+A data file records what it was measured with; a page holds each table between two comments that name it. The
+test suite writes the tables again from the data and compares, so that no page says what no file holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from anda import fixture
+from anda.accuracy import compare_encodings
+from anda.config import load
+from anda.flow import synth
+from anda.flow.library import Library
+from anda.generate import generate
+from anda.tops import tops
+from hdl.emit import tool_versions
+from hdl.heap import AdderCells
+
+__all__ = ["TABLES", "measure_accuracy", "measure_area", "read_data", "write_tables"]
+
+_UNITS = {"um2": "µm²"}
+#: Roles whose area is told.
+_ROLES = ("pe", "column", "compressor", "accumulator")
+
+
+def measure_area(libraries: Mapping[str, Library], report: Callable[[str], None]) -> dict[str, Any]:
+    """Area of the components of both presets on each library.
+
+    Parameters
+    ----------
+    libraries : mapping of str to Library
+        By the short name that the table shows.
+    report : callable
+        Told about each synthesis before it runs.
+    """
+    rows = []
+    for short, library in libraries.items():
+        cells = AdderCells.INVERTING if library.adder_style == "inverting" else AdderCells.PLAIN
+        for preset in ("published", "compact"):
+            design = load(preset)
+            for top in tops(design, cells):
+                if top.role not in _ROLES:
+                    continue
+                report(f"{preset} {top.role} on {short}")
+                product = generate(design, top)
+                found = synth.area(product.verilog, product.name, library)
+                rows.append(
+                    {
+                        "design": preset,
+                        "configuration_sha256": design.hash,
+                        "component": top.role,
+                        "elements": top.parameters.get("rows", 1),
+                        "on": short,
+                        **found.model_dump(mode="json", exclude={"cells", "modules", "kind"}),
+                    }
+                )
+    return {"tools": tool_versions(), "rows": rows}
+
+
+def measure_accuracy() -> dict[str, Any]:
+    """Both formats on the real activations that come with the project."""
+    rows = [asdict(row) for row in compare_encodings(fixture.load())]
+    return {"evidence": "computed", "tools": tool_versions(), "rows": rows}
+
+
+def write_tables(page: str, data: Mapping[str, Any]) -> str:
+    """The page with each table it names replaced by what the data say.
+
+    Raises
+    ------
+    ValueError
+        When the page names a table that does not exist.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in TABLES:
+            raise ValueError(f"a page names a table {name!r}, but there are only {', '.join(TABLES)}")
+        source, render = TABLES[name]
+        return f"<!-- table: {name} -->\n{render(data[source])}\n<!-- end -->"
+
+    return re.sub(r"<!-- table: (\S+) -->\n.*?<!-- end -->", written, page, flags=re.S)
+
+
+def _area_table(data: Mapping[str, Any]) -> str:
+    """One element as published and ours, and what each share of the other components costs."""
+    rows = data["rows"]
+    units = {row["on"]: _UNITS.get(row["library"]["area_unit"], row["library"]["area_unit"]) for row in rows}
+    area = {(row["design"], row["component"], row["on"]): row["area"] / row["elements"] for row in rows}
+    told = [
+        ("processing element, `published`", "published", "pe"),
+        ("processing element, `compact`", "compact", "pe"),
+        ("the same with its share of the weight registers", "compact", "column"),
+        ("accumulator, `published` (1 element)", "published", "accumulator"),
+        ("accumulator, `compact` (4 elements)", "compact", "accumulator"),
+        ("compressor lane, `published`", "published", "compressor"),
+        ("compressor lane, `compact`", "compact", "compressor"),
+    ]
+    body = [[label, *(f"{area[design, role, name]:,.1f}" for name in units)] for label, design, role in told]
+    ratios = [area["compact", "pe", name] / area["published", "pe", name] for name in units]
+    body.insert(2, ["ratio of the two", *(f"**{ratio:.3f}**" for ratio in ratios)])
+    return _markdown(["", *(f"{name}, {unit}" for name, unit in units.items())], body)
+
+
+def _accuracy_table(data: Mapping[str, Any]) -> str:
+    """Ratio of signal to quantization noise, projection by projection."""
+    rows = data["rows"]
+    lengths = list(dict.fromkeys(row["length"] for row in rows))
+    found = {(row["projection"], row["length"]): row for row in rows}
+    body = []
+    for name in dict.fromkeys(row["projection"] for row in rows):
+        for label, key in (("2a", "published_db"), ("2b", "compact_db")):
+            body.append([f"{name}, {label}", *(f"{found[name, length][key]:.2f}" for length in lengths)])
+        body.append(["difference", *(f"{found[name, length]['difference_db']:+.2f}" for length in lengths)])
+    return _markdown(["dB", *(f"{n} bits" for n in lengths)], body)
+
+
+def _markdown(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(headers) + " |", "|---" + "|--:" * (len(headers) - 1) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)])
+
+
+#: For each table the data file it is written from, and the function that writes it.
+TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    "area": ("area", _area_table),
+    "accuracy": ("accuracy", _accuracy_table),
+}
+
+
+def read_data(directory: Path) -> dict[str, Any]:
+    """The data files of the documentation, by name."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(directory.glob("*.json"))}
