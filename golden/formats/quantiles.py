@@ -15,11 +15,11 @@ _NODES = 96
 """Of the Gauss-Legendre rule: more than enough for a smooth integrand."""
 
 _SERIES_FROM = 200.0
-"""Degrees of freedom from which Stirling's series is exact to float64, before the gamma function overflows."""
+"""Degrees of freedom from which Stirling's series is exact; the gamma function overflows at 343."""
 
 
 def quantile(probability: float, nu: float) -> float:
-    """The `probability` quantile of Student's t with `nu` degrees of freedom; of the normal for infinite `nu`.
+    """Quantile of Student's t with `nu` degrees of freedom; of the normal distribution for infinite `nu`.
 
     With `t = sqrt(nu) * tan(a)` the distribution function is `1/2 + c * integral_0^a cos^(nu - 1)`, a smooth
     integrand on a short interval: Gauss-Legendre quadrature is exact to float64. The function is concave, so

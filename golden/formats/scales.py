@@ -1,10 +1,10 @@
-"""Formats of block scales: how a scale is rounded, what it occupies, what happens at the ends of its range."""
+"""Formats of block scales: rounding, memory, and what happens at the ends of their range."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ __all__ = ["E8M0_RULES", "SCALE_FORMATS", "E8m0Rule", "ScaleFormat", "e8m0_scale
 E8m0Rule = Literal["floor", "ceil", "even", "rceil", "nearest"]
 
 E8M0_RULES: tuple[E8m0Rule, ...] = get_args(E8m0Rule)
-
-_LARGEST_E4M3 = 448.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class ScaleFormat:
     signed : bool
         Whether a scale may be negative.
     rule : str or None
-        E8M0 only: how its exponent follows from the block's largest magnitude; None is the number format's own.
+        E8M0 only: how its exponent follows from a block; None takes the rule of the number format.
     """
 
     name: str
@@ -64,16 +62,13 @@ class ScaleFormat:
                 return _round_to_bf16(ideal)
             return ideal.astype(np.float32)
 
-    def encode(
-        self, scales: NDArray[np.float32]
-    ) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]:
+    def encode(self, scales: NDArray[np.float32]) -> NDArray[Any]:
         """Stored bits of scales that `round` or `e8m0_scale` made."""
         if self.kind == "e8m0":
             _, exponent = np.frexp(scales)
             return (exponent + 126).astype(np.uint8)
         if self.kind == "e4m3":
-            codes = _e4m3_encoder()(scales).astype(np.uint8)
-            return np.where(scales == 0, np.uint8(0), codes)
+            return _e4m3_encoder()(scales)
         if self.kind == "fp16":
             return scales.astype(np.float16).view(np.uint16)
         bits = np.ascontiguousarray(scales).view(np.uint32)
@@ -91,7 +86,7 @@ SCALE_FORMATS: dict[str, ScaleFormat] = {
         *(ScaleFormat(f"e8m0-{rule}", 8, signed=False, rule=rule) for rule in E8M0_RULES),
     )
 }
-"""Every scale format by its name."""
+"""Every scale format by its name; plain "e8m0" takes the rule of the number format."""
 
 
 def scale_format(name: str) -> ScaleFormat:
@@ -159,7 +154,7 @@ def e8m0_scale(
             # `fraction` is half the significand: rounding carries into the exponent from here on.
             power += fraction >= 1 - 2.0 ** -(mantissa_bits + 2)
     power = np.where(span == 0, -127, np.clip(power, -127, 127))
-    return np.ldexp(np.float32(1), power.astype(np.int32))
+    return np.asarray(np.ldexp(np.float32(1), power.astype(np.int32)), dtype=np.float32)
 
 
 def _nearest_power(
@@ -180,7 +175,7 @@ def _round_to_bf16(ideal: NDArray[np.float64]) -> NDArray[np.float32]:
     toward_zero = np.where(np.abs(near) > np.abs(ideal), np.nextafter(near, np.float32(0)), near)
     bits = toward_zero.view(np.uint32) | (toward_zero != ideal).astype(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + (bits >> np.uint32(16) & np.uint32(1))) & np.uint32(0xFFFF_0000)
-    return rounded.view(np.float32)
+    return np.asarray(rounded.view(np.float32), dtype=np.float32)
 
 
 @cache
