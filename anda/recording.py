@@ -61,12 +61,10 @@ class Workload:
     Parameters
     ----------
     design : Design
-        It has a processing element, a compressor of one lane and an accumulator, for groups of 64 and INT4.
+        It has a processing element, a compressor of one lane and an accumulator, for groups of at most 64.
     projections : mapping of Projection
     planes : int
         Words of a group.
-    channels : int
-        Output channels taken from each projection, from the first.
 
     Raises
     ------
@@ -75,7 +73,7 @@ class Workload:
 
     """
 
-    def __init__(self, design: Design, projections: Mapping[str, Projection], planes: int, channels: int):
+    def __init__(self, design: Design, projections: Mapping[str, Projection], planes: int):
         self.design = design
         self.planes = planes
         self.pe = pe_parameters(design)
@@ -83,9 +81,7 @@ class Workload:
         self.slots = design.accumulator.elements if design.accumulator else 1
         self.columns = design.datapath.columns if design.datapath else 1
         self.codec = AndaCodec(planes, design.format.encoding, design.format.rounding, design.format.group)
-        self.projections = {
-            name: Projection(p.x, p.levels[:channels], p.scales[:channels]) for name, p in projections.items()
-        }
+        self.projections = dict(projections)
         self.blocks = {name: self.codec.encode(p.x) for name, p in self.projections.items()}
 
     @property
@@ -131,10 +127,11 @@ class Workload:
         levels: Items = []
         sums: Items = []
         for name, block in self.blocks.items():
+            tiles = list(self._tiles(name, self.rows))
             words = self._beats(block)
             totals = self._totals(name, block)
             packed = self._levels(name)
-            for channel, tokens in self._tiles(name, self.rows):
+            for channel, tokens in tiles:
                 for group in range(words.shape[1]):
                     levels.append([packed[channel][group]])
                     beats += words[tokens.start // self.rows, group].tolist()
@@ -243,7 +240,7 @@ class Workload:
         # Word k of a beat, and row after row, from the low end up.
         together = together.reshape(-1, groups, count, beats.shape[3], self.rows).swapaxes(3, 4)
         items = np.zeros((tokens // self.rows, groups, count, 3), dtype=object)
-        packed = _pack(together.reshape(-1, self.rows * beats.shape[3]), 64)
+        packed = _pack(together.reshape(-1, self.rows * beats.shape[3]), self.codec.group)
         items[..., 0] = np.array(packed, dtype=object).reshape(items.shape[:3])
         items[:, :, 0, 1] = 1
         items[:, :, -1, 2] = 1

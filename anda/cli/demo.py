@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anda.cli.output import Json, Liberty, Seed, one_sentence_errors, print_json, print_table, progress
+from anda.cli.output import (
+    Json,
+    Liberty,
+    Seed,
+    Simulator,
+    one_sentence_errors,
+    print_json,
+    print_table,
+    progress,
+)
 
 if TYPE_CHECKING:
     from anda.demo import DemoReport, StageResult
@@ -22,6 +31,7 @@ def demo(
     ),
     liberty: Liberty = None,
     seed: Seed = 1,
+    simulator: Simulator = "auto",
     as_json: Json = False,
 ) -> None:
     """Run activations of a real language model through both presets and compare every bit.
@@ -44,7 +54,7 @@ def demo(
         def done(preset: str, what: str) -> None:
             bar.update(tasks[preset], advance=1, description=f"{preset}: {what}")
 
-        report = run_demo(output, library, seed=seed, progress=done)
+        report = run_demo(output, library, seed=seed, simulator=simulator, progress=done)
     plots = plot_comparison(report, output / "comparison") + plot_accuracy(
         report.accuracy, output / "accuracy"
     )
@@ -67,8 +77,8 @@ def _show(report: DemoReport) -> None:
     print_table("Against the golden model", headers, stages)
     names = list(report.published.sqnr_db)
     print_table(
-        "Signal to noise on the real activations, dB: 2a with M + 1 planes | 2b with P = M planes",
-        ["M = P", *names, "largest loss"],
+        "Signal to noise on the real activations, dB: 2a, M + 1 planes / 2b, P = M planes",
+        ["M = P", *names, "loss"],
         _accuracy(report),
     )
     print_table("The presets side by side", ["", "published", "compact"], _comparison(report))
@@ -83,7 +93,7 @@ def _accuracy(report: DemoReport) -> list[list[object]]:
     table: list[list[object]] = []
     for length in dict.fromkeys(row.length for row in report.accuracy):
         rows = [row for row in report.accuracy if row.length == length]
-        cells = [f"{row.published_db:.2f} | {row.compact_db:.2f}" for row in rows]
+        cells = [f"{row.published_db:.2f}/{row.compact_db:.2f}" for row in rows]
         table.append([length, *cells, -min(row.difference_db for row in rows)])
     return table
 

@@ -26,6 +26,7 @@ __all__ = [
     "Json",
     "Liberty",
     "Seed",
+    "Simulator",
     "Source",
     "console",
     "one_sentence_errors",
@@ -51,6 +52,10 @@ Liberty = Annotated[
 ]
 
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
+
+Simulator = Annotated[
+    str, typer.Option("--simulator", help="verilator, icarus, or auto for the first one that is here.")
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")

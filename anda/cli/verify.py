@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anda.cli.output import Components, Json, Source, console, one_sentence_errors, print_json, progress
+from anda.cli.output import (
+    Components,
+    Json,
+    Source,
+    console,
+    one_sentence_errors,
+    print_json,
+    progress,
+)
 
 if TYPE_CHECKING:
     from sim.runner import BenchResult
