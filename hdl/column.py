@@ -9,6 +9,9 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
+from golden.formats import Format
+
+from .decoder import FormatWeights, codes_shape, require_decodable, verilog_name
 from .modules import NamedComponent
 from .pe import PeParameters, ProcessingElement, beat_layout
 from .weights import WeightBuffer, levels_layout
@@ -28,37 +31,42 @@ class PeColumn(NamedComponent):
         Of every element; its weights are outside.
     rows : int
         Elements in the column.
+    format : Format or None
+        Store codes of this format and decode them behind the registers; None stores the levels themselves.
 
     Members
     -------
     planes : In(stream.Signature(beat_layout(rows * lanes, planes_per_cycle)))
         One beat for every row; the words of row 0 are the least significant ones.
     load : In(stream.Signature(levels_layout(lanes, level_bits)))
-        One set of levels a group, in order.
+        One set of levels a group, in order; with a format, what `FormatWeights.load` takes.
     results : Out(stream.Signature(data.ArrayLayout(signed(sum_bits), rows)))
         The group sums of all rows.
 
     Raises
     ------
     ValueError
-        Elements that hold weights themselves, or no row.
+        Elements that hold weights themselves, no row, or a format whose levels are wider than the elements'.
     """
 
     planes: stream.Interface
     load: stream.Interface
     results: stream.Interface
 
-    def __init__(self, parameters: PeParameters, *, rows: int):
+    def __init__(self, parameters: PeParameters, *, rows: int, format: Format | None = None):
         if parameters.weights != "outside":
             raise ValueError(f"elements of a column have their weights outside, not {parameters.weights}")
         if rows < 1:
             raise ValueError(f"a column has at least 1 row, not {rows}")
+        if format is not None:
+            require_decodable(format, parameters.level_bits)
         self.parameters = p = parameters
         self.rows = rows
+        self.format = format
         super().__init__(
             {
                 "planes": In(stream.Signature(beat_layout(rows * p.lanes, p.planes_per_cycle))),
-                "load": In(stream.Signature(levels_layout(p.lanes, p.level_bits))),
+                "load": In(stream.Signature(self._load_shape())),
                 "results": Out(stream.Signature(data.ArrayLayout(signed(p.sum_bits), rows))),
             }
         )
@@ -66,13 +74,26 @@ class PeColumn(NamedComponent):
     @property
     def module_name(self) -> str:
         """That of the element, and the number of rows."""
-        return f"{self.parameters.name}_x{self.rows}"
+        suffix = f"_{verilog_name(self.format)}" if self.format else ""
+        return f"{self.parameters.name}_x{self.rows}{suffix}"
+
+    def _load_shape(self) -> data.Layout | int:
+        p = self.parameters
+        return (
+            levels_layout(p.lanes, p.level_bits) if self.format is None else codes_shape(p.lanes, self.format)
+        )
+
+    def _weight_registers(self) -> WeightBuffer | FormatWeights:
+        p = self.parameters
+        if self.format is None:
+            return WeightBuffer(lanes=p.lanes, level_bits=p.level_bits)
+        return FormatWeights(lanes=p.lanes, format=self.format, level_bits=p.level_bits)
 
     def build(self) -> Module:
         """The weight buffer, and the elements side by side in lockstep."""
         m = Module()
         p = self.parameters
-        m.submodules.weights = weights = WeightBuffer(lanes=p.lanes, level_bits=p.level_bits)
+        m.submodules.weights = weights = self._weight_registers()
         elements = [ProcessingElement(p) for _ in range(self.rows)]
         go = Signal()
         m.d.comb += [

@@ -1,0 +1,161 @@
+"""A bit-parallel multiply-accumulate unit for any format with integer levels: the bit-serial element's peer.
+
+This is the unit of table 10 in the Student Float paper (arXiv 2405.03103): both operands in the same format,
+decoded to integers, multiplied, and added without loss over 256 terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib.wiring import In, Out
+
+from golden.formats import Format
+from golden.interval import Interval
+
+from .decoder import LevelDecoder, require_decodable, verilog_name
+from .heap import AdderCells, BitHeap
+from .modules import NamedComponent
+from .ranges import Ranged
+
+__all__ = ["MacParameters", "Multiplier", "MultiplyAccumulate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacParameters:
+    """Everything that shapes a multiply-accumulate unit.
+
+    Parameters
+    ----------
+    format : Format
+        Of both operands: integer levels, no zero points, codes of at most 8 bits.
+    terms : int
+        Products in the longest sum, which the accumulator holds without loss.
+    adder_cells : AdderCells
+        The polarity of the library's adder cells.
+
+    Raises
+    ------
+    ValueError
+        The format cannot be decoded, or there is no term.
+    """
+
+    format: Format
+    terms: int = 256
+    adder_cells: AdderCells = AdderCells.PLAIN
+
+    def __post_init__(self) -> None:
+        if self.format.scaling == "zero-point":
+            raise ValueError(f"the operands of a unit have no zero points, but {self.format.name} has")
+        require_decodable(self.format)
+        self.format.accumulator_bits(self.terms)
+
+    @property
+    def level_range(self) -> Interval:
+        """Every level of an operand."""
+        interval = self.format.level_range
+        assert interval is not None
+        return interval
+
+    @property
+    def product_range(self) -> Interval:
+        """Every product of two levels."""
+        return self.level_range * self.level_range
+
+    @property
+    def sum_range(self) -> Interval:
+        """Every sum of up to `terms` products."""
+        return self.product_range.times(self.terms).hull(Interval(-1, 0))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a pair of operands to the sum that holds it."""
+        return 1
+
+
+class Multiplier(NamedComponent):
+    """The exact product of two codes' levels, combinational.
+
+    Members
+    -------
+    a, b : In(format.code_bits)
+    product : Out(signed(product_range.bits))
+    """
+
+    clocked = False
+    a: Signal
+    b: Signal
+    product: Signal
+
+    def __init__(self, parameters: MacParameters):
+        self.parameters = p = parameters
+        bits = p.format.code_bits
+        self.product_bits = p.product_range.hull(Interval(-1, 0)).bits
+        super().__init__({"a": In(bits), "b": In(bits), "product": Out(signed(self.product_bits))})
+
+    @property
+    def module_name(self) -> str:
+        """For instance `anda_multiply_e2m1`."""
+        return f"anda_multiply_{verilog_name(self.parameters.format)}"
+
+    def build(self) -> Module:
+        """Two decoders and one product."""
+        m = Module()
+        levels = []
+        for name, port in (("a", self.a), ("b", self.b)):
+            m.submodules[f"decode_{name}"] = decoder = LevelDecoder(self.parameters.format)
+            m.d.comb += decoder.code.eq(port)
+            levels.append(Ranged(decoder.level, self.parameters.level_range))
+        product = levels[0] * levels[1]
+        m.d.comb += self.product.eq(product.value[: self.product_bits])
+        return m
+
+
+class MultiplyAccumulate(NamedComponent):
+    """`sum <- (0 if first else sum) + level(a) * level(b)`, a term a cycle, exact for `terms` terms.
+
+    Members
+    -------
+    enable : In(1)
+        Take the operands.
+    first : In(1)
+        Start a new sum.
+    a, b : In(format.code_bits)
+    sum : Out(signed(sum_range.bits))
+        With the terms so far, `parameters.latency` cycles after the last of them.
+    """
+
+    enable: Signal
+    first: Signal
+    a: Signal
+    b: Signal
+    sum: Signal
+    resettable = False
+
+    def __init__(self, parameters: MacParameters):
+        self.parameters = p = parameters
+        bits = p.format.code_bits
+        ports = {"enable": In(1), "first": In(1), "a": In(bits), "b": In(bits)}
+        super().__init__(ports | {"sum": Out(signed(p.sum_range.bits))})
+
+    @property
+    def module_name(self) -> str:
+        """For instance `anda_mac_e2m1_256`."""
+        p = self.parameters
+        inverting = "_inv" if p.adder_cells is AdderCells.INVERTING else ""
+        return f"anda_mac_{verilog_name(p.format)}_{p.terms}{inverting}"
+
+    def build(self) -> Module:
+        """The multiplier, and a heap that adds its product to the sum."""
+        m = Module()
+        p = self.parameters
+        m.submodules.multiplier = multiplier = Multiplier(p)
+        held = Signal(signed(p.sum_range.bits), reset_less=True)
+        m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.b), self.sum.eq(held)]
+        heap = BitHeap(p.sum_range.bits, p.adder_cells)
+        heap.add_number(multiplier.product)
+        heap.add_number(Mux(self.first, 0, held))
+        with m.If(self.enable):
+            m.d.sync += held.eq(heap.sum(m))
+        return m
