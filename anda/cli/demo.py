@@ -75,7 +75,7 @@ def _show(report: DemoReport) -> None:
     ]
     headers = ["preset", "component", "cycles", "items", "bits", "verdict"]
     print_table("Against the golden model", headers, stages)
-    names = list(report.published.sqnr_db)
+    names = dict.fromkeys(row.projection for row in report.accuracy)
     print_table(
         "Signal to noise on the real activations, dB: 2a, M + 1 planes / 2b, P = M planes",
         ["M = P", *names, "loss"],

@@ -13,6 +13,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from anda.cli import app
+from sim.build import available_simulators
+from sim.coverage import Coverage
+from sim.runner import BenchResult, BenchTest
+from sim.verify import VerificationReport
 
 SMALL = """
 name = "small"
@@ -24,6 +28,7 @@ max_planes = 4
 [pe]
 level_bits = 2
 weights = "shared"
+rows = 2
 """
 
 Run = Callable[..., Result]
@@ -112,7 +117,7 @@ def test_schema_accepts_what_the_presets_say(run: Run) -> None:
 
 def test_generate_writes_verilog_and_sidecar(run: Run, small: Path, tmp_path: Path) -> None:
     answer = printed(run("generate", small, "-o", tmp_path / "out", "--json"))
-    assert [top["role"] for top in answer["tops"]] == ["pe", "weights"]
+    assert [top["role"] for top in answer["tops"]] == ["pe", "column"]
     for top in answer["tops"]:
         verilog, description = (Path(path) for path in top["files"])
         text, facts = verilog.read_text(), json.loads(description.read_text())
@@ -201,18 +206,70 @@ def test_a_missing_argument_is_a_usage_error(run: Run) -> None:
 
 def test_area_reports_every_component(run: Run, small: Path) -> None:
     answer = printed(run("area", small, "--json"))
-    assert [report["role"] for report in answer["areas"]] == ["pe", "weights"]
-    pe, weights = answer["areas"]
+    assert [report["role"] for report in answer["areas"]] == ["pe", "column"]
+    pe, column = answer["areas"]
     assert pe["library"]["name"] == "generic"
     assert pe["area"] > 0
     assert pe["evidence"] == "synthesized"
-    # Two banks of eight levels of two bits, and a full flag for each.
-    assert weights["flops"] == 34
+    # Two elements, and two banks of eight levels of two bits with a full flag each.
+    assert column["flops"] == 2 * pe["flops"] + 34
     table = run("area", small)
     assert f"{pe['area']:,.2f}" in table.stdout
+
+
+def test_area_of_one_component(run: Run, small: Path) -> None:
+    answer = printed(run("area", small, "--component", "pe", "--json"))
+    assert [report["role"] for report in answer["areas"]] == ["pe"]
+    result = run("area", small, "--component", "core")
+    assert result.exit_code == 2
+    assert said(result) == "anda: expected a component of the design (pe, column), not 'core'"
 
 
 def test_area_names_the_liberty_file_it_cannot_read(run: Run, small: Path, tmp_path: Path) -> None:
     result = run("area", small, "--liberty", tmp_path / "none.lib")
     assert result.exit_code == 2
     assert f"Expected a Liberty file at {tmp_path / 'none.lib'}" in said(result)
+
+
+def test_verify_compares_with_the_golden_model(run: Run, small: Path, tmp_path: Path) -> None:
+    # Icarus has nothing to compile, which is quicker for so little data.
+    simulator = "icarus" if "icarus" in available_simulators() else "auto"
+    options = ["--component", "pe", "--quick", "--seed", 5, "--simulator", simulator, "--work", tmp_path]
+    answer = printed(run("verify", small, *options, "--waves", "--json"))
+    assert answer["ok"] is True
+    assert answer["failures"] == []
+    (only,) = answer["runs"]
+    assert only["seed"] == 5
+    assert len(only["tests"]) > 1
+    assert Path(only["waves"]).stat().st_size > 0
+    assert answer["coverage"]["pe: planes"]["percent"] == 100.0
+
+
+def test_verify_prints_runs_and_coverage(run: Run, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coverage = Coverage()
+    coverage.point("stalls", ["never", "often"])
+    coverage.hit({"stalls": "never"})
+    passed = BenchResult(
+        "bench", "anda_pe", "icarus", 5, (BenchTest("corners", 1.0, None),), 1.0, 1.0, coverage,
+        log=small, waves=small,
+    )  # fmt: skip
+    monkeypatch.setattr("sim.verify.verify", lambda *a, **o: VerificationReport((passed,), coverage, 2.0))
+    table = run("verify", small)
+    assert table.exit_code == 0
+    assert "functional coverage" in table.stdout
+    assert f"waves of anda_pe: {small}" in table.stdout.replace("\n", "")
+
+
+def test_verify_fails_when_a_check_fails(run: Run, small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = VerificationReport((), Coverage(), 0.0)
+    monkeypatch.setattr("sim.verify.verify", lambda *args, **options: nothing)
+    for extra in ([], ["--json"]):
+        result = run("verify", small, *extra)
+        assert result.exit_code == 1
+        assert "no component was checked" in result.stderr
+
+
+def test_verify_names_a_simulator_it_does_not_know(run: Run, small: Path, tmp_path: Path) -> None:
+    result = run("verify", small, "--simulator", "modelsim", "--work", tmp_path)
+    assert result.exit_code == 2
+    assert said(result) == "anda: the simulator must be one of auto, verilator, icarus, not 'modelsim'"
