@@ -53,6 +53,9 @@ def demo(
 
         def done(preset: str, what: str) -> None:
             bar.update(tasks[preset], advance=1, description=f"{preset}: {what}")
+            if not bar.console.is_terminal:
+                # A log has no moving bars: one line a step instead.
+                typer.echo(f"{preset}: {what}", err=True)
 
         report = run_demo(output, library, seed=seed, simulator=simulator, progress=done)
     plots = plot_comparison(report, output / "comparison") + plot_accuracy(
