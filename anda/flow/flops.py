@@ -1,9 +1,8 @@
 """Which flip-flops of a library to map to, by area.
 
-Yosys' `dfflibmap` prefers the cell that has the right polarity, and uses a flip-flop with enable
-whenever there is one. Both can cost area: ASAP7's flip-flop with inverted output plus an inverter is
-smaller than its plain one, and sky130's enable flip-flop is larger than a multiplexer and a plain one.
-So the larger choice is taken off the list.
+Yosys' `dfflibmap` prefers the cell of the right polarity, and uses a flip-flop with enable whenever
+there is one. Both can cost area: ASAP7's flip-flop with inverted output plus an inverter is smaller
+than its plain one, and a multiplexer in front of a plain flip-flop can melt into the logic before it.
 """
 
 from __future__ import annotations
@@ -14,17 +13,19 @@ from math import inf
 from anda.flow.library import Cell, Library
 from anda.flow.logic import complement, truth_table
 
-__all__ = ["oversized_flops"]
+__all__ = ["enable_flops", "oversized_flops"]
 
 
 def oversized_flops(library: Library) -> list[str]:
-    """Names of flip-flops that `dfflibmap` must not choose, because something smaller does the same."""
+    """Names of plain flip-flops that `dfflibmap` must not choose, because another one does it smaller."""
     plain = list(_plain(library))
     best = min((cost for _, cost in plain), default=inf)
-    oversized = [cell.name for cell, cost in plain if cost > best]
-    mux = _mux_area(library)
-    oversized += [cell.name for cell in library.usable if _has_enable(cell) and cell.area > best + mux]
-    return sorted(oversized)
+    return sorted(cell.name for cell, cost in plain if cost > best)
+
+
+def enable_flops(library: Library) -> list[str]:
+    """Names of flip-flops with an enable input."""
+    return sorted(cell.name for cell in library.usable if _has_enable(cell))
 
 
 def _plain(library: Library) -> Iterator[tuple[Cell, float]]:
@@ -56,11 +57,3 @@ def _has_enable(cell: Cell) -> bool:
     loads = ("p q + state !q", "q p + state !p", "p !q + state q", "q !p + state p")
     tables = {truth_table(function, pins) for function in loads}
     return table in tables or complement(table, 3) in tables
-
-
-def _mux_area(library: Library) -> float:
-    """Area of a two-input multiplexer: a cell of either polarity, or three NANDs and an inverter."""
-    cells = [library.gate(f, "abc") for f in ("a !c + b c", "!(a !c + b c)")]
-    nand, inverter = library.gate("!(a b)", "ab"), library.inverter
-    gates = 3 * nand.area + inverter.area if nand and inverter else inf
-    return min([gates, *(cell.area for cell in cells if cell)])

@@ -44,7 +44,7 @@ _STATEMENT = re.compile(
 )
 _BRACE = re.compile(r"[{}]")
 _STRING_OR_COMMENT = re.compile(r'"[^"]*"|/\*.*?\*/|//[^\n]*', re.DOTALL)
-_ARGUMENT = re.compile(r'"([^"]*)"|([^\s,"]+)')
+_ARGUMENT = re.compile(r'"([^"]*)"|([^\s,"\\]+)')
 
 
 class LibertyError(ValueError):
@@ -96,7 +96,13 @@ class Group:
         return self.attributes.get(attribute, "false").lower() in ("true", "1")
 
 
-def parse_liberty(text: str, *, leave_out: frozenset[str] = TABLE_GROUPS, source: str = "text") -> Group:
+def parse_liberty(
+    text: str,
+    *,
+    leave_out: frozenset[str] = TABLE_GROUPS,
+    cells: frozenset[str] | None = None,
+    source: str = "text",
+) -> Group:
     """Read the text of one Liberty file.
 
     Parameters
@@ -105,6 +111,8 @@ def parse_liberty(text: str, *, leave_out: frozenset[str] = TABLE_GROUPS, source
         Contents of the file.
     leave_out
         Kinds of groups to hop over with everything inside.
+    cells
+        Names of the cells to read; all by default.
     source
         How error messages call the file.
 
@@ -139,10 +147,11 @@ def parse_liberty(text: str, *, leave_out: frozenset[str] = TABLE_GROUPS, source
         elif match["args"] is None:
             stack[-1].attributes[match["name"]] = match["value"].strip().strip('"')
         elif match["open"]:
-            if match["name"] in leave_out:
+            group = Group(match["name"], _arguments(match["args"]))
+            skipped_cell = cells is not None and group.kind == "cell" and group.name not in cells
+            if group.kind in leave_out or skipped_cell:
                 position = _after_group(text, position, source)
                 continue
-            group = Group(match["name"], _arguments(match["args"]))
             stack[-1].groups.append(group)
             stack.append(group)
         else:

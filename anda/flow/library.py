@@ -126,8 +126,8 @@ class Library:
         The Liberty files, in order. The first that defines a cell wins.
     cells
         By name.
-    area_unit
-        For reports; Liberty does not state it.
+    area_unit, time_unit
+        For reports.
     sha256
         Digest of every file, by file name.
     """
@@ -136,13 +136,14 @@ class Library:
     files: tuple[Path, ...]
     cells: dict[str, Cell]
     area_unit: str = "um2"
+    time_unit: str = "ns"
     sha256: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def generic(cls) -> Library:
         """The project's own technology-free library: areas in NAND2 equivalents, delays in tau."""
         path = resources.files("anda.flow") / "data" / "generic.lib"
-        return cls.from_files([Path(str(path))], name="generic", area_unit="NAND2")
+        return cls.from_files([Path(str(path))], name="generic", area_unit="NAND2", time_unit="tau")
 
     @classmethod
     def from_files(
@@ -152,6 +153,7 @@ class Library:
         name: str | None = None,
         dont_use: Sequence[str] = (),
         area_unit: str = "um2",
+        time_unit: Literal["ns", "ps", "tau"] = "ns",
     ) -> Library:
         """Read Liberty files that are used together.
 
@@ -165,6 +167,8 @@ class Library:
             Patterns of cells to leave out, besides those the files mark and `DONT_USE`.
         area_unit
             For reports; Liberty does not state one.
+        time_unit
+            For reports: the file's own units are converted to ns or ps; ``tau`` calls one ps so.
 
         Raises
         ------
@@ -183,7 +187,7 @@ class Library:
             name = name or library.name
             for group in library.children("cell"):
                 cells.setdefault(group.name, _cell(group, (*DONT_USE, *dont_use)))
-        return cls(name or paths[0].stem, paths, cells, area_unit, hashes)
+        return cls(name or paths[0].stem, paths, cells, area_unit, time_unit, hashes)
 
     @property
     def usable(self) -> list[Cell]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Netlist", "YosysError", "quoted", "run_yosys", "yosys_version"]
+__all__ = ["Netlist", "YosysError", "YosysRun", "quoted", "run_yosys", "yosys_version"]
 
 #: Passes the child runs; the last line of its log is the error when there is one.
 _CHILD = "import sys; from pyosys import libyosys as ys; ys.run_pass('script ' + sys.argv[1], ys.Design())"
@@ -66,25 +68,34 @@ def run_yosys(
         for file, text in (inputs or {}).items():
             (folder / file).write_text(text, encoding="utf-8")
         (folder / "run.ys").write_text("\n".join(passes) + "\n", encoding="utf-8")
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", _CHILD, "run.ys"],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise YosysError(f"Expected Yosys to end within {timeout:g} s, it did not.") from error
-        log = done.stdout + done.stderr
-        if done.returncode:
-            raise YosysError(_reason(log, folder))
+        log = _run_child(folder, timeout)
         return YosysRun(
             log,
             {file.stem: json.loads(file.read_bytes()) for file in folder.glob("*.json")},
             {file.stem: file.read_text(encoding="utf-8") for file in folder.glob("*.il")},
         )
+
+
+def _run_child(folder: Path, timeout: float | None) -> str:
+    """Run the script in `folder`; the child leads its own process group, so that ABC ends with it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _CHILD, "run.ys"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as child:
+        try:
+            log, _ = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise YosysError(f"Expected Yosys to end within {timeout:g} s, it did not.") from error
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+    if child.returncode:
+        raise YosysError(_reason(log, folder))
+    return log
 
 
 def yosys_version() -> str:
