@@ -33,7 +33,7 @@ class AccumulatorParameters:
     Parameters
     ----------
     sum_bits : int
-        Width of the signed group sums `T`, 2 to 40.
+        Width of the signed group sums `T`, 6 to 40.
     max_planes : int
         The largest number of words a group may occupy, 2 to 17.
     slots : int
@@ -56,7 +56,7 @@ class AccumulatorParameters:
     adder_cells: AdderCells = AdderCells.PLAIN
 
     def __post_init__(self) -> None:
-        for name, low, high in (("sum_bits", 2, 40), ("max_planes", 2, 17), ("slots", 1, 64)):
+        for name, low, high in (("sum_bits", 6, 40), ("max_planes", 2, 17), ("slots", 1, 64)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} must be from {low} to {high}, not {value}")

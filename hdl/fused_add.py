@@ -95,7 +95,8 @@ class AlignedSum(NamedComponent):
         distance = difference.value[:-1] ^ negative.replicate(EXPONENT_BITS)
         below = window.bits - _SIGNIFICANT - 1
         high = Cat(Const(0, below), old.significand)
-        low = Cat(Const(0, below - 1), old.significand, old.sign)
+        # Far below the product only the sign is left; no A, no sign.
+        low = Cat(Const(0, below - 1), old.significand[:-1], (old.sign & ~no_old).replicate(2))
         product = Cat(Const(0, window.bits - window.product.bits), self.product)
         larger = Signal(signed(window.bits))
         smaller = Signal(signed(window.bits))
@@ -105,15 +106,13 @@ class AlignedSum(NamedComponent):
             self.field.eq(Mux(product_leads, self.product_field, old.field)),
         ]
         near = (window.bits - 1).bit_length()
-        shifted, lost = align_right(m, smaller, distance[:near], "smaller")
-        is_something, is_far = (Signal(name=name) for name in ("is_something", "is_far"))
-        addend = Signal(signed(window.bits))
+        is_far, is_something = (Signal(name=name) for name in ("is_far", "is_something"))
+        shifted, lost = align_right(m, smaller, distance[:near] | is_far.replicate(near), "smaller")
         m.d.comb += [
-            is_something.eq(~Mux(product_leads, no_old, no_product)),
             is_far.eq(distance[near:].any() | no_old),
-            addend.eq(Mux(is_far, (smaller[-1] & is_something).replicate(window.bits), shifted)),
+            is_something.eq(~Mux(product_leads, no_old, no_product)),
             self.inexact.eq(is_something & (lost | is_far)),
-            assign(Ranged(self.total, window.total), Ranged.of(larger) + Ranged.of(addend)),
+            assign(Ranged(self.total, window.total), Ranged.of(larger) + Ranged.of(shifted)),
         ]
         return m
 

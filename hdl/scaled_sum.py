@@ -83,25 +83,30 @@ class ScaledSum(NamedComponent):
         m = Module()
         window = self.window
         significand, effective = self._unpack(m)
-        factor = Ranged(self.sum, Interval.of_bits(window.sum_bits, signed=True))
-        exact = signed_product(m, factor, significand, self.scale[15], self.cells)
-        product, taken = normalise(m, exact.value, window.product_steps, "product")
-
-        # Modulo 2^8, which holds the whole range: E + e - planes + offset - distance.
+        total, total_taken = normalise(m, self.sum, window.sum_steps, "sum")
+        factor, scale_taken = normalise(m, Cat(significand, 0).as_signed(), window.scale_steps, "scale")
+        product = signed_product(
+            m,
+            Ranged(total, Interval.of_bits(window.sum_bits, signed=True)),
+            Ranged(factor[:-1], SIGNIFICANDS),
+            self.scale[15],
+            self.cells,
+        )
+        # Modulo 2^8, which holds the whole range: E + e - planes + offset - distances.
         heap = BitHeap(EXPONENT_BITS, self.cells, prefix="field_")
         heap.add_number(self.exponent)
         heap.add_number(effective)
         heap.add_number(self.planes, subtract=True)
-        heap.add_number(Cat(*reversed(taken)), window.product_steps[-1].bit_length() - 1, subtract=True)
+        for taken, last in ((total_taken, window.sum_steps[-1]), (scale_taken, window.scale_steps[-1])):
+            heap.add_number(Cat(*reversed(taken)), last.bit_length() - 1, subtract=True)
         heap.constant += window.offset
-        field = Ranged(heap.sum(m), window.field)
         m.d.comb += [
-            self.product.eq(product),
-            assign(Ranged.of(self.field), field),
+            assign(Ranged(self.product, window.product), product),
+            assign(Ranged.of(self.field), Ranged(heap.sum(m), window.field)),
         ]
         return m
 
-    def _unpack(self, m: Module) -> tuple[Ranged, Value]:
+    def _unpack(self, m: Module) -> tuple[Value, Value]:
         """Significand and effective exponent of the scale."""
         fraction, field = self.scale[:10], self.scale[10:15]
         normal, nan, infinite = (Signal(name=name) for name in ("normal", "nan", "infinite"))
@@ -117,4 +122,4 @@ class ScaledSum(NamedComponent):
         )
         # 1 for a subnormal's field of 0, 30 for a field of 31.
         effective = Cat((field[0] & ~self.nonfinite) | ~normal, field[1:])
-        return Ranged(significand, SIGNIFICANDS), effective
+        return significand, effective

@@ -58,12 +58,26 @@ class Window:
         return product.hull(-product)
 
     @property
-    def slack(self) -> int:
-        """How far below the top of the window a nonzero product's leading bit may stay.
+    def sum_steps(self) -> list[int]:
+        """Distances by which `T` is normalised, largest first.
 
-        A product wider than 24 bits makes the window wide enough not to be normalised to the last bit.
+        The last one leaves as much slack as a window for 32 bits, or one for a wide product, has room for.
         """
-        return 7 if self.product.bits >= 33 else 3
+        last = 8 if self.product.bits >= 35 else 4
+        return _steps(last, self.sum_bits - 1)
+
+    @property
+    def scale_steps(self) -> list[int]:
+        """Distances by which the significand of a subnormal scale is normalised, largest first."""
+        return _steps(2, SIGNIFICANDS.bits)
+
+    @property
+    def slack(self) -> int:
+        """How far below the top of the window a nonzero product's leading bit may be.
+
+        What the factors may lack, and the place that a product of two leading bits may be short of.
+        """
+        return (self.sum_steps[-1] - 1) + (self.scale_steps[-1] - 1) + 1
 
     @property
     def bits(self) -> int:
@@ -76,11 +90,6 @@ class Window:
         return Interval.of_bits(self.bits, signed=True).times(2)
 
     @property
-    def product_steps(self) -> list[int]:
-        """Distances by which a product is normalised."""
-        return _steps(self.slack + 1, self.product.bits - 1)
-
-    @property
     def total_steps(self) -> list[int]:
         """Distances by which a sum is normalised."""
         return _steps(1, self.bits)
@@ -88,7 +97,7 @@ class Window:
     @property
     def field(self) -> Interval:
         """FP32 exponent field that belongs to the top of the window, for a product."""
-        shift = Interval(0, sum(self.product_steps))
+        shift = Interval(0, sum(self.sum_steps) + sum(self.scale_steps))
         return EXPONENTS + SCALE_FIELDS - self.planes + Interval(self.offset, self.offset) - shift
 
     @property
