@@ -10,17 +10,17 @@ from pathlib import Path
 __all__ = ["write_all"]
 
 
-def write_all(directory: Path, texts: Mapping[str, str]) -> list[Path]:
+def write_all(directory: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
     """Write files into a directory, which is made if need be.
 
-    Every text is written beside its place first and renamed when all are complete, so an error leaves
+    Everything is written beside its place first and renamed when all are complete, so an error leaves
     neither a partial file nor half of a set.
 
     Parameters
     ----------
     directory : Path
-    texts : mapping
-        Contents by file name.
+    contents : mapping
+        Text or bytes by file name.
 
     Returns
     -------
@@ -34,8 +34,12 @@ def write_all(directory: Path, texts: Mapping[str, str]) -> list[Path]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=directory) as scratch:
-        for name, text in texts.items():
-            (Path(scratch) / name).write_text(text, encoding="utf-8", newline="\n")
-        for name in texts:
+        for name, content in contents.items():
+            path = Path(scratch) / name
+            if isinstance(content, str):
+                path.write_text(content, encoding="utf-8", newline="\n")
+            else:
+                path.write_bytes(content)
+        for name in contents:
             os.replace(Path(scratch) / name, directory / name)
-    return [directory / name for name in texts]
+    return [directory / name for name in contents]

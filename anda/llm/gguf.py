@@ -65,20 +65,43 @@ class GgufFile:
             raise ValueError(f"{self.path.name} has no metadata key {key!r}")
         return self.metadata[key]
 
-    def tensor(self, name: str) -> NDArray[np.float32]:
-        """One tensor as float32, outermost dimension first: a linear layer is [outputs, inputs].
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one tensor, outermost dimension first: a linear layer is [outputs, inputs].
 
         Raises
         ------
         ValueError
             When the file has no such tensor.
         """
+        # GGUF lists the innermost dimension first, NumPy the outermost.
+        return tuple(int(size) for size in reversed(self._tensor(name).shape))
+
+    def stored_type(self, name: str) -> str:
+        """How the file stores one tensor, such as `F32` or `Q4_1`.
+
+        Raises
+        ------
+        ValueError
+            When the file has no such tensor.
+        """
+        return str(self._tensor(name).tensor_type.name)
+
+    def tensor(self, name: str) -> NDArray[np.float32]:
+        """One tensor as float32, in its `shape`.
+
+        Raises
+        ------
+        ValueError
+            When the file has no such tensor.
+        """
+        tensor = self._tensor(name)
+        values = dequantize(tensor.data, tensor.tensor_type)
+        return np.asarray(values, dtype=np.float32).reshape(self.shape(name))
+
+    def _tensor(self, name: str) -> Any:
         if name not in self._tensors:
             raise ValueError(f"{self.path.name} has no tensor {name!r}")
-        tensor = self._tensors[name]
-        # GGUF lists the innermost dimension first, NumPy the outermost.
-        shape = tuple(int(size) for size in reversed(tensor.shape))
-        return np.asarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32).reshape(shape)
+        return self._tensors[name]
 
 
 def find_smollm2() -> Path:
