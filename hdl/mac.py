@@ -15,9 +15,9 @@ from golden.formats import Format
 from golden.interval import Interval
 
 from .decoder import LevelDecoder, require_decodable, verilog_name
-from .heap import AdderCells, BitHeap
+from .heap import AdderCells, Bit, BitHeap
 from .modules import NamedComponent
-from .ranges import Ranged
+from .ranges import Ranged, assign
 
 __all__ = ["MacParameters", "Multiplier", "MultiplyAccumulate"]
 
@@ -59,6 +59,23 @@ class MacParameters:
         return interval
 
     @property
+    def levels(self) -> tuple[int, ...]:
+        """Level of each code; reserved codes count as 0."""
+        return tuple(level or 0 for level in self.format.integer_levels or ())
+
+    @property
+    def has_sign_bit(self) -> bool:
+        """Whether the top bit of a code negates the level of the rest; its code of negative zero is free."""
+        half = 1 << (self.format.code_bits - 1)
+        pairs = zip(self.levels[1:half], self.levels[half + 1 :], strict=False)
+        return len(self.levels) == 2 * half and all(a == -b for a, b in pairs)
+
+    @property
+    def largest_magnitude(self) -> int:
+        """Of all levels."""
+        return max(self.level_range.max, -self.level_range.min)
+
+    @property
     def product_range(self) -> Interval:
         """Every product of two levels."""
         return self.level_range * self.level_range
@@ -77,38 +94,76 @@ class MacParameters:
 class Multiplier(NamedComponent):
     """The exact product of two codes' levels, combinational.
 
+    Where the top bit of a code is its sign, magnitudes are multiplied and the sign stays apart; other codes
+    are multiplied as two's-complement levels.
+
     Members
     -------
     a, b : In(format.code_bits)
     product : Out(signed(product_range.bits))
+        Two's-complement levels only.
+    magnitude, negative : Out(largest magnitude's bits), Out(1)
+        Codes with a sign only; `negative` may be set for a product of 0.
     """
 
     clocked = False
     a: Signal
     b: Signal
     product: Signal
+    magnitude: Signal
+    negative: Signal
 
     def __init__(self, parameters: MacParameters):
         self.parameters = p = parameters
         bits = p.format.code_bits
-        self.product_bits = p.product_range.hull(Interval(-1, 0)).bits
-        super().__init__({"a": In(bits), "b": In(bits), "product": Out(signed(self.product_bits))})
+        ports = {"a": In(bits), "b": In(bits)}
+        if p.has_sign_bit:
+            ports |= {"magnitude": Out((p.largest_magnitude**2).bit_length()), "negative": Out(1)}
+        else:
+            ports["product"] = Out(signed(p.product_range.hull(Interval(-1, 0)).bits))
+        super().__init__(ports)
 
     @property
     def module_name(self) -> str:
         """For instance `anda_multiply_e2m1`."""
-        return f"anda_multiply_{verilog_name(self.parameters.format)}"
+        inverting = "_inv" if self.parameters.adder_cells is AdderCells.INVERTING else ""
+        return f"anda_multiply_{verilog_name(self.parameters.format)}{inverting}"
 
     def build(self) -> Module:
-        """Two decoders and one product."""
+        """Two tables and a product of magnitudes, or two decoders and a heap of partial products."""
+        return self._of_magnitudes() if self.parameters.has_sign_bit else self._of_levels()
+
+    def _of_magnitudes(self) -> Module:
+        m = Module()
+        largest = self.parameters.largest_magnitude
+        magnitudes, signs = [], []
+        for name, port in (("a", self.a), ("b", self.b)):
+            magnitude = Ranged.signal(Interval(0, largest), f"magnitude_{name}")
+            sign = Signal(name=f"sign_{name}")
+            with m.Switch(port):
+                for code, level in enumerate(self.parameters.levels):
+                    with m.Case(code):
+                        m.d.comb += [assign(magnitude, Ranged.constant(abs(level))), sign.eq(level < 0)]
+            magnitudes.append(magnitude)
+            signs.append(sign)
+        product = magnitudes[0] * magnitudes[1]
+        m.d.comb += [self.magnitude.eq(product.value), self.negative.eq(signs[0] ^ signs[1])]
+        return m
+
+    def _of_levels(self) -> Module:
         m = Module()
         levels = []
         for name, port in (("a", self.a), ("b", self.b)):
             m.submodules[f"decode_{name}"] = decoder = LevelDecoder(self.parameters.format)
             m.d.comb += decoder.code.eq(port)
-            levels.append(Ranged(decoder.level, self.parameters.level_range))
-        product = levels[0] * levels[1]
-        m.d.comb += self.product.eq(product.value[: self.product_bits])
+            levels.append(decoder.level)
+        heap = BitHeap(len(self.product), self.parameters.adder_cells)
+        for i, x in enumerate(levels[0]):
+            for j, y in enumerate(levels[1]):
+                # Exactly one sign bit makes a partial product negative.
+                negative = (i == len(levels[0]) - 1) != (j == len(levels[1]) - 1)
+                heap.add(i + j, Bit(~(x & y), inverted=True), subtract=negative)
+        m.d.comb += self.product.eq(heap.sum(m).as_signed())
         return m
 
 
@@ -154,7 +209,14 @@ class MultiplyAccumulate(NamedComponent):
         held = Signal(signed(p.sum_range.bits), reset_less=True)
         m.d.comb += [multiplier.a.eq(self.a), multiplier.b.eq(self.b), self.sum.eq(held)]
         heap = BitHeap(p.sum_range.bits, p.adder_cells)
-        heap.add_number(multiplier.product)
+        if p.has_sign_bit:
+            # -x = ~x + 1, in as many bits as the magnitude has.
+            for column, bit in enumerate(multiplier.magnitude):
+                heap.add(column, Bit(bit ^ multiplier.negative))
+            heap.add(0, Bit(multiplier.negative))
+            heap.add(len(multiplier.magnitude), Bit(multiplier.negative), subtract=True)
+        else:
+            heap.add_number(multiplier.product)
         heap.add_number(Mux(self.first, 0, held))
         with m.If(self.enable):
             m.d.sync += held.eq(heap.sum(m))
