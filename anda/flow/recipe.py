@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from anda.flow.adders import kept_adders, technology_map, wasteful_adders
 from anda.flow.flops import enable_flops, oversized_flops
 from anda.flow.library import Library
-from anda.flow.yosys import Netlist, YosysError, YosysRun, quoted, run_yosys
+from anda.flow.yosys import Netlist, YosysError, YosysRun, design_name, quoted, run_yosys
 
 __all__ = ["RECIPE", "Mapped", "cells_of", "map_to_library", "netlist_area"]
 
@@ -112,7 +112,7 @@ def _coarse(verilog: str, top: str, library: Library, flatten: bool) -> str:
         [
             "read_verilog -sv design.v",
             *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in kept),
-            f"synth -run begin:fine -top {top}" + (" -flatten" if flatten else ""),
+            f"synth -run begin:fine -top {design_name(top)}" + (" -flatten" if flatten else ""),
             # Plain names, so that single instances can be selected without escaping.
             *(f"rename -hide t:{name}" for name in kept),
             *(f"rename -enumerate -pattern {name}_% t:{name}" for name in kept),
@@ -144,7 +144,7 @@ def _dissolve(run: YosysRun, top: str, wasteful: dict[str, list[str]], kept: lis
             "flatten",
             "setattr -mod -unset keep_hierarchy *",
             *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in kept),
-            f"hierarchy -top {top}",
+            f"hierarchy -top {design_name(top)}",
             "opt -full",
             "write_rtlil coarse.il",
             "write_json coarse.json",

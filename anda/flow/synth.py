@@ -10,7 +10,7 @@ from anda.flow.library import Library
 from anda.flow.recipe import RECIPE, cells_of, map_to_library
 from anda.flow.report import AreaReport, CellUse, LibraryRecord
 from anda.flow.timing import longest_path
-from anda.flow.yosys import YosysError, yosys_version
+from anda.flow.yosys import YosysError, tool_versions
 
 __all__ = ["area", "read_verilog"]
 
@@ -62,7 +62,7 @@ def area(
         library=_record(library),
         verilog_sha256=hashlib.sha256(text.encode()).hexdigest(),
         recipe=f"{RECIPE}: {mapped.choice}",
-        tools={"pyosys": yosys_version()},
+        tools=tool_versions(),
     )
 
 

@@ -20,7 +20,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Netlist", "YosysError", "YosysRun", "quoted", "run_yosys", "yosys_version"]
+__all__ = [
+    "Netlist",
+    "YosysError",
+    "YosysRun",
+    "design_name",
+    "quoted",
+    "run_yosys",
+    "tool_versions",
+    "yosys_version",
+]
 
 #: Passes the child runs; the last line of its log is the error when there is one.
 _CHILD = "import sys; from pyosys import libyosys as ys; ys.run_pass('script ' + sys.argv[1], ys.Design())"
@@ -115,6 +124,38 @@ def yosys_version() -> str:
             "Expected the Python package pyosys for synthesis, it is not installed: pip install 'anda[flow]'."
         )
     return found
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of pyosys and of the ABC inside it, for reports.
+
+    Raises
+    ------
+    YosysError
+        When pyosys is not installed.
+    """
+    versions = {"pyosys": yosys_version()}
+    spec = importlib.util.find_spec("pyosys")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(place) / "yosys-abc"
+        if program.exists():
+            said = subprocess.run([program, "-c", "version"], capture_output=True, text=True, check=False)
+            if found := re.search(r"ABC \S+ \(.*\)", said.stdout):
+                versions["abc"] = found[0].removeprefix("ABC ")
+    return versions
+
+
+def design_name(name: str) -> str:
+    """A module name as one word of a Yosys script.
+
+    Raises
+    ------
+    YosysError
+        When it is no plain Verilog identifier.
+    """
+    if not re.fullmatch(r"[A-Za-z_][\w$]*", name):
+        raise YosysError(f"Expected the name of a Verilog module, got {name!r}.")
+    return name
 
 
 def quoted(path: Path | str) -> str:
