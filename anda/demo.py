@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from anda.flow import synth
 from anda.flow.library import Library
 from anda.generate import Product, generate
 from anda.recording import Recording, Workload
-from anda.tops import tops
+from anda.tops import choose, tops
 from hdl.heap import AdderCells
 from sim.build import available_simulators
 from sim.runner import run_bench
@@ -36,8 +37,8 @@ PLANES = {"published": 8, "compact": 7}
 CHANNELS = 8
 """Output channels of every projection that are simulated; with 64 tokens they are 26,112 group sums."""
 
-STEPS = 7
-"""Calls of `progress` for each preset."""
+STEPS = {"published": 9, "compact": 10}
+"""Calls of `progress` for each preset: Verilog, four simulations, waveform, areas."""
 
 Progress = Callable[[str, str], None]
 
@@ -106,11 +107,6 @@ class PresetResult:
         """Whether every stage ran and every bit was equal."""
         return bool(self.stages) and all(not stage.failures for stage in self.stages)
 
-    @property
-    def throughput(self) -> float:
-        """Groups a cycle and unit of area."""
-        return 1 / (self.cycles_per_group * self.element_area)
-
 
 @dataclass(frozen=True)
 class DemoReport:
@@ -126,9 +122,12 @@ class DemoReport:
         return self.published.ok and self.compact.ok
 
     @property
-    def area_efficiency(self) -> float:
-        """Of `compact` relative to `published`, one processing element each with its shares."""
-        return self.compact.throughput / self.published.throughput
+    def area_efficiency(self) -> float | None:
+        """Groups a cycle and unit of area of `compact` relative to `published`; None if a bit is wrong."""
+        if not self.ok:
+            return None
+        published, compact = (p.cycles_per_group * p.element_area for p in (self.published, self.compact))
+        return published / compact
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON holds it."""
@@ -149,7 +148,7 @@ def run_demo(output: Path, library: Library, *, seed: int, simulator: str, progr
     simulator : str
         "verilator", "icarus", or "auto" for the first one that is here.
     progress : callable
-        Called with the preset and what was done, `STEPS` times for each preset.
+        Called with the preset and what was done, as often as `STEPS` says.
 
     Raises
     ------
@@ -157,19 +156,28 @@ def run_demo(output: Path, library: Library, *, seed: int, simulator: str, progr
         When the real data or a tool is missing.
     """
     projections = load_fixture()
-
-    def run(name: str) -> PresetResult:
-        preset = _Preset(
-            load(name), projections, output, library, seed, simulator, lambda done: progress(name, done)
-        )
-        return preset.run()
-
+    presets = [
+        _Preset(load(name), projections, output, library, seed, simulator, partial(progress, name))
+        for name in PLANES
+    ]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        # The larger design first: two cores are then busy to the end.
-        published, compact = pool.map(run, ("published", "compact"))
+        runs = [pool.submit(preset.simulate) for preset in presets]
+        # Component by component, so that both cores are busy to the end.
+        areas = [{role: pool.submit(preset.area, role) for role in preset.parts} for preset in presets]
+        published, compact = (
+            preset.result(run.result(), {role: task.result() for role, task in found.items()})
+            for preset, run, found in zip(presets, runs, areas, strict=True)
+        )
     report = DemoReport(published, compact, compare_encodings(projections))
     write_all(output, {"results.json": json.dumps(report.as_dict(), indent=2) + "\n"})
     return report
+
+
+@dataclass(frozen=True)
+class _Simulated:
+    stages: list[StageResult]
+    cycles_per_group: float
+    files: list[Path]
 
 
 @dataclass(frozen=True)
@@ -182,10 +190,19 @@ class _Preset:
     simulator: str
     progress: Callable[[str], None]
 
-    def run(self) -> PresetResult:
-        """Generate, simulate, synthesize."""
-        planes = PLANES[self.design.name]
-        work = Workload(self.design, _spread(self.projections, CHANNELS), planes)
+    @property
+    def planes(self) -> int:
+        """Words of a group."""
+        return PLANES[self.design.name]
+
+    @property
+    def parts(self) -> list[str]:
+        """Components whose area is of interest: the datapath consists of them."""
+        return [top.role for top in tops(self.design) if top.role != "datapath"]
+
+    def simulate(self) -> _Simulated:
+        """Generate everything, run the stages and then all of them together."""
+        work = Workload(self.design, _spread(self.projections, CHANNELS), self.planes)
         products = {top.role: generate(self.design, top) for top in tops(self.design)}
         directory = self.output / self.design.name
         files = [path for product in products.values() for path in product.write(directory)]
@@ -194,25 +211,36 @@ class _Preset:
         for recording in (work.compress(), work.dot(), work.accumulate(), work.datapath()):
             stages.append(self._play(products[recording.role], recording))
             self.progress(f"{recording.role} in simulation")
-        files.append(self._waveform(products["datapath"], planes, directory))
+        files.append(self._waveform(products["datapath"], directory))
         self.progress("waveform")
-        areas = self._areas()
-        self.progress("area")
-        element = "column" if "column" in products else "pe"
-        everything = Workload(self.design, self.projections, planes)
+        return _Simulated(stages, stages[1].cycles * work.rows / work.products, files)
+
+    def area(self, role: str) -> float:
+        """Area of one component, its adders made for the library."""
+        inverting = self.library.adder_style == "inverting"
+        found = tops(self.design, AdderCells.INVERTING if inverting else AdderCells.PLAIN)
+        product = generate(self.design, choose(found, [role])[0])
+        area = synth.area(product.verilog, product.name, self.library).area
+        self.progress(f"area of {role}")
+        return area
+
+    def result(self, simulated: _Simulated, areas: dict[str, float]) -> PresetResult:
+        """Put everything together."""
+        work = Workload(self.design, self.projections, self.planes)
+        element = areas["column"] / work.rows if "column" in areas else areas["pe"]
         return PresetResult(
             design=self.design.name,
-            planes=planes,
-            stages=stages,
+            planes=self.planes,
+            stages=simulated.stages,
             sqnr_db={
-                name: sqnr_db(p.x.astype(float) @ p.weights.decode().T, everything.results(name))
-                for name, p in everything.projections.items()
+                name: sqnr_db(p.x.astype(float) @ p.weights.decode().T, work.results(name))
+                for name, p in work.projections.items()
             },
-            cycles_per_group=stages[1].cycles * work.rows / work.products,
+            cycles_per_group=simulated.cycles_per_group,
             areas=areas,
-            element_area=areas[element] / work.rows + areas["accumulator"] / work.slots,
+            element_area=element + areas["accumulator"] / work.slots,
             area_unit=self.library.area_unit,
-            files=[str(path) for path in files],
+            files=[str(path) for path in simulated.files],
         )
 
     def _play(self, product: Product, recording: Recording) -> StageResult:
@@ -236,11 +264,11 @@ class _Preset:
             recording.role, product.name, result.simulator, cycles, items, bits * items, result.failures
         )
 
-    def _waveform(self, product: Product, planes: int, directory: Path) -> Path:
+    def _waveform(self, product: Product, directory: Path) -> Path:
         """Record two tokens of one projection through the datapath."""
         few = _spread({"o": self.projections["o"]}, CHANNELS)["o"]
         few = Projection(few.x[:2], few.levels, few.scales)
-        recording = Workload(self.design, {"o": few}, planes).datapath()
+        recording = Workload(self.design, {"o": few}, self.planes).datapath()
         # Icarus needs no compilation and writes FST, a tenth of the size.
         simulator = "icarus" if "icarus" in available_simulators() else self.simulator
         result = run_bench(
@@ -257,17 +285,6 @@ class _Preset:
         if result.waves is None:
             raise ValueError(f"{simulator} was expected to record waves, but left none; see {result.log}")
         return Path(shutil.copy(result.waves, directory / f"datapath{result.waves.suffix}"))
-
-    def _areas(self) -> dict[str, float]:
-        """Area of every part that the comparison needs."""
-        inverting = self.library.adder_style == "inverting"
-        cells = AdderCells.INVERTING if inverting else AdderCells.PLAIN
-        areas = {}
-        for top in tops(self.design, cells):
-            if top.role != "datapath":
-                product = generate(self.design, top)
-                areas[top.role] = synth.area(product.verilog, product.name, self.library).area
-        return areas
 
 
 def _spread(projections: dict[str, Projection], channels: int) -> dict[str, Projection]:

@@ -77,6 +77,13 @@ def _write(figure: Figure, stem: Path) -> list[Path]:
 def plot_comparison(report: DemoReport, stem: Path) -> list[Path]:
     """The two presets side by side: accuracy, cycles, area, area efficiency.
 
+    Parameters
+    ----------
+    report : DemoReport
+        One whose every bit was equal.
+    stem : Path
+        Where to write, without a suffix.
+
     Returns
     -------
     list of Path
@@ -99,11 +106,11 @@ def plot_comparison(report: DemoReport, stem: Path) -> list[Path]:
         (cycles, "cycles per group", [preset.cycles_per_group for preset, _ in presets], "%.2f"),
         (
             area,
-            f"area, {report.compact.area_unit}",
+            f"area of an element, {report.compact.area_unit}",
             [preset.element_area for preset, _ in presets],
             "{:,.0f}",
         ),
-        (efficiency, "area efficiency, relative", [1.0, report.area_efficiency], "%.2f"),
+        (efficiency, "area efficiency, relative", [1.0, report.area_efficiency or 0.0], "%.2f"),
     )
     for panel, title, values, form in panels:
         bars = panel.bar(labels, values, 0.6, color=[colour for _, colour in presets])

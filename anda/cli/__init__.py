@@ -13,6 +13,7 @@ from anda.cli.area import area
 from anda.cli.catalogue import doctor, formats, schema
 from anda.cli.demo import demo
 from anda.cli.generate import generate
+from anda.cli.profile import profile
 from anda.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -48,5 +49,6 @@ app.command()(generate)
 app.command()(verify)
 app.command()(area)
 app.command()(demo)
+app.command()(profile)
 app.command()(doctor)
 app.command()(schema)

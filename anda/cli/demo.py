@@ -49,7 +49,7 @@ def demo(
 
     library = Library.from_files(liberty) if liberty else Library.generic()
     with progress() as bar:
-        tasks = {name: bar.add_task(name, total=STEPS) for name in ("published", "compact")}
+        tasks = {name: bar.add_task(name, total=steps) for name, steps in STEPS.items()}
 
         def done(preset: str, what: str) -> None:
             bar.update(tasks[preset], advance=1, description=f"{preset}: {what}")

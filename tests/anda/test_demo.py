@@ -66,6 +66,7 @@ def test_the_command_prints_plots_and_fails_on_one_bit(
 
     failed = CliRunner().invoke(app, ["demo", "-o", str(tmp_path)])
     assert failed.exit_code == 1
+    assert json.loads(json.dumps(replace(REPORT, published=wrong).as_dict()))["area_efficiency"] is None
     assert "item 4 should be" in failed.stdout
 
 
