@@ -245,9 +245,9 @@ class Format:
             or a scale is too large for its format.
         """
         size = self._block_size(block)
-        numbers = as_float32(w)
-        if numbers.ndim == 0:
+        if np.ndim(w) == 0:
             raise ValueError("the weights must have at least one axis, but are a single number")
+        numbers = as_float32(w)
         return quantize(self, numbers, size or numbers.shape[-1], self._scale_format(scale_format), clip)
 
     @cached_property

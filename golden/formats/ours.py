@@ -9,15 +9,19 @@ __all__ = ["searched_formats"]
 _CODEBOOKS = {
     "anda4": (
         (-11, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 9, 13),
-        "for any weights: best for heavy tails and real projections together",
+        "best for Student's t, nu = 5, and normal weights together",
     ),
     "anda4-t": (
         (-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 11, 15),
-        "for heavy tails: best for Student's t, nu = 5",
+        "best for heavy tails: Student's t, nu = 5",
     ),
     "anda4-n": (
         (-9, -7, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 8, 11),
-        "for nearly normal weights: best among codebooks whose sums of 256 fit 16 bits",
+        "best for normal weights; sums of 256 products fit 16 bits",
+    ),
+    "anda4-w": (
+        (-11, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 7, 10, 14),
+        "best for the projections and the embedding of a language model together",
     ),
 }
 """Levels and what they are for. `docs/data/codebooks.json` has the figures."""

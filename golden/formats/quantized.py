@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Quantized", "blocked"]
 
+_TILE = 1 << 18
+
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
@@ -92,6 +94,34 @@ class Quantized:
         if np.isinf(values.max()) or np.isinf(values.min()):
             np.clip(values, -largest, largest, out=values)
         return values
+
+    def sqnr(self, w: NDArray[Any]) -> float:
+        """Ratio of signal to quantization noise in dB, infinite without noise.
+
+        Parameters
+        ----------
+        w : float array [..., K]
+            The weights that were quantized.
+
+        Raises
+        ------
+        ValueError
+            When their shape is another one, or all of them are zero.
+        """
+        if w.shape != self.codes.shape:
+            raise ValueError(
+                f"the weights must have the shape {self.codes.shape} of the codes, not {w.shape}"
+            )
+        values = self.dequantize().reshape(-1)
+        signal = noise = 0.0
+        for start in range(0, values.size, _TILE):
+            exact = w.reshape(-1)[start : start + _TILE].astype(np.float64)
+            signal += float(np.dot(exact, exact))
+            exact -= values[start : start + _TILE]
+            noise += float(np.dot(exact, exact))
+        if signal == 0:
+            raise ValueError("weights that are all zero have no ratio of signal to noise")
+        return float(10 * np.log10(signal / noise)) if noise else float("inf")
 
     def _parts(self, array: NDArray[Any]) -> Iterator[tuple[NDArray[Any], slice]]:
         """Views of the blocks of an array [..., K], whole ones and short ones, and which blocks they are."""

@@ -115,7 +115,7 @@ def e8m0_scale(
     | `ceil`    | `ceil(log2(span)) - emax`                                                           |
     | `even`    | `floor(log2(r)) - emax`, `r` the span rounded half up to the element's mantissa    |
     | `rceil`   | `ceil(log2(span / top))`: the least one that saturates nothing                      |
-    | `nearest` | the power of two nearest to `span / top`, ties to the even code                     |
+    | `nearest` | the power of two nearest to `span / top`, ties up, as ml_dtypes rounds              |
 
     All of them are exact: logarithms come from the bits of a number. An all-zero block has `2^-127`.
 
@@ -165,8 +165,7 @@ def _nearest_power(
     # Twice the significand against three halves of the divisor, both exact.
     twice = np.where(fraction < top, 2 * fraction, fraction) * 2
     middle = 3 * top
-    odd = (lower + 127) % 2 == 1
-    return np.asarray(lower + ((twice > middle) | ((twice == middle) & odd)), dtype=np.int64)
+    return np.asarray(lower + (twice >= middle), dtype=np.int64)
 
 
 def _round_to_bf16(ideal: NDArray[np.float64]) -> NDArray[np.float32]:
