@@ -106,17 +106,15 @@ def _show(layers: list[LayerProfile], unfit: list[Unfit], summaries: dict[str, S
     rows = [
         (
             layer.name,
-            layer.stored,
             layer.raw.nu,
             f"{layer.raw.location:.2g}",
             f"{layer.raw.scale:.3g}",
             f"{layer.raw.ks_gain:+.4f}",
             layer.within_blocks.nu,
-            f"{layer.within_blocks.ks_gain:+.4f}",
         )
         for layer in layers
     ]
-    headers = ["layer", "stored", "nu", "location", "scale", "gain", "nu in blocks", "gain in blocks"]
+    headers = ["layer", "nu", "location", "scale", "gain", "nu within"]
     print_table("Best t of every layer, and its gain over the best normal distribution", headers, rows)
     if unfit:
         print_table("Not fitted", ["tensor", "why"], [(one.name, one.reason) for one in unfit])
