@@ -111,7 +111,8 @@ class AlignedSum(NamedComponent):
         m.d.comb += [
             is_far.eq(distance[near:].any() | no_old),
             is_something.eq(~Mux(product_leads, no_old, no_product)),
-            self.inexact.eq(is_something & (lost | is_far)),
+            # However far it went, a bit of something is lost: neither operand is a sign bit alone.
+            self.inexact.eq(is_something & lost),
             assign(Ranged(self.total, window.total), Ranged.of(larger) + Ranged.of(shifted)),
         ]
         return m
@@ -172,18 +173,12 @@ class RoundedWord(NamedComponent):
         raised = _held(m, "raised_field", raised)
         moved = wrap(raised - Ranged.of(Cat(*reversed(taken))), EXPONENT_BITS, is_signed=False)
         field = _held(m, "leading_field", moved).value
-        # A total of -1 ends as ones and zeros with the leading bit still one below: half of what its field
-        # says, and the next smaller field of a negative word is one more.
-        is_half = sign & leading
+        # Sign and leading bit differ now, except for a sum of zero: no sum is -1 (`hdl.window`).
         is_zero = ~(sign | leading)
         up = half & (self.inexact | rest.any() | fraction[0])
         low = _held(m, "low", Ranged.of(fraction) + Ranged.of(up))
-        carry = low.value[-1] | is_half
-        high = wrap(
-            Ranged.of(field ^ sign.replicate(EXPONENT_BITS)) + Ranged.of(carry),
-            EXPONENT_BITS,
-            is_signed=False,
-        )
+        signed_field = Ranged.of(field ^ sign.replicate(EXPONENT_BITS))
+        high = wrap(signed_field + Ranged.of(low.value[-1]), EXPONENT_BITS, is_signed=False)
         exponent = Signal(EXPONENT_BITS)
         m.d.comb += [
             exponent.eq(high.value),

@@ -9,6 +9,9 @@ levels of full adders as there can be (L. Dadda, "Some schemes for parallel mult
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import xor
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
 from .cells import FullAdder, HalfAdder
@@ -91,11 +94,15 @@ def _two_rows(m: Module, columns: _Columns, cells: AdderCells) -> tuple[Value, V
 
 def _reduced(m: Module, columns: _Columns, height: int, cells: AdderCells, name: str) -> _Columns:
     """One level of adders, after which no column holds more than `height` bits."""
-    after: _Columns = [[] for _ in range(len(columns) + 1)]
+    after: _Columns = [[] for _ in columns]
     for column, waiting in enumerate(columns):
         count = 0
         while (excess := len(waiting) + len(after[column]) - height) > 0:
             taken, waiting = _pick(waiting, 3 if excess > 1 else 2)
+            if column == len(columns) - 1:
+                # Its carry is dropped: no adder, a parity.
+                after[column].append(Bit(reduce(xor, (bit.true for bit in taken))))
+                continue
             cell = (FullAdder if len(taken) == 3 else HalfAdder)(inverted=cells is AdderCells.INVERTING)
             m.submodules[f"{name}_{column}_{count}"] = cell
             count += 1
@@ -109,7 +116,7 @@ def _reduced(m: Module, columns: _Columns, height: int, cells: AdderCells, name:
             after[column].append(total)
             after[column + 1].append(carry)
         after[column] += waiting
-    return after[:-1]
+    return after
 
 
 def _pick(bits: list[Bit], count: int) -> tuple[list[Bit], list[Bit]]:

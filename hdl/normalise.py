@@ -2,18 +2,18 @@
 memory.
 
 The *leading bit* of a two's-complement number is the highest one that differs from the sign: bit `b` for
-values in `[2^b, 2^(b+1))` and in `[-2^(b+1), -2^b)`.
+values in `[2^b, 2^(b+1))` and in `[-2^(b+1), -2^b)`. Of an unsigned number it is the highest one.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 __all__ = ["align_right", "normalise"]
 
 
 def normalise(m: Module, value: Value, steps: list[int], name: str) -> tuple[Signal, list[Signal]]:
-    """Shift a signed value to the left by each step in turn, where no bit but copies of the sign is lost.
+    """Shift a value to the left by each step in turn, where nothing but zeros or copies of the sign is lost.
 
     Looking and shifting alternate, so that a step costs one multiplexer a bit and no encoder.
 
@@ -22,28 +22,28 @@ def normalise(m: Module, value: Value, steps: list[int], name: str) -> tuple[Sig
     m : Module
         Takes the gates.
     value : Value
-        Signed.
+        Signed or unsigned.
     steps : list of int
-        Distances, largest first. With each at most one more than the sum of those after it (powers of
-        two), the leading bit ends in the top `steps[-1]` bits below the sign, if all distances together
-        reach that far.
+        Distances, powers of two, each half of the one before. The leading bit ends in the top `steps[-1]`
+        bits (below the sign, if there is one), unless it was further away than all distances together.
     name : str
         Prefix of the signals.
 
     Returns
     -------
     Signal
-        The shifted value, signed, as wide as before.
+        The shifted value, of the same shape.
     list of Signal
         For each step, whether it was taken.
     """
+    shape = value.shape()
     taken = []
     for step in steps:
         shift = Signal(name=f"{name}_by_{step}")
-        top = value[-step - 1 :]
-        shifted = Signal(signed(len(value)), name=f"{name}_after_{step}")
+        shifted = Signal(shape, name=f"{name}_after_{step}")
+        top = value[-step - shape.signed :]
         m.d.comb += [
-            shift.eq(top.all() | ~top.any()),
+            shift.eq(top.all() | ~top.any() if shape.signed else ~top.any()),
             shifted.eq(Mux(shift, Cat(Const(0, step), value[:-step]), value)),
         ]
         taken.append(shift)

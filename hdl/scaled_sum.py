@@ -84,11 +84,11 @@ class ScaledSum(NamedComponent):
         window = self.window
         significand, effective = self._unpack(m)
         total, total_taken = normalise(m, self.sum, window.sum_steps, "sum")
-        factor, scale_taken = normalise(m, Cat(significand, 0).as_signed(), window.scale_steps, "scale")
+        factor, scale_taken = normalise(m, significand, window.scale_steps, "scale")
         product = signed_product(
             m,
             Ranged(total, Interval.of_bits(window.sum_bits, signed=True)),
-            Ranged(factor[:-1], SIGNIFICANDS),
+            Ranged(factor, SIGNIFICANDS),
             self.scale[15],
             self.cells,
         )

@@ -14,6 +14,9 @@ window's last bit:
 * So with `inexact` set, the 24 bits from the leading one on and the next, which tells the halves apart, are
   in the window; the bits below them and `inexact` tell a half from its neighbours. Rounding to nearest even
   looks at nothing else.
+* No sum is -1, the one value whose leading bit is below the window. One operand would have to be odd. `A` is
+  only after a shift of the second kind, the product only after `d >= 1`; and then the sum is far from zero,
+  because the product stays below `2^(W-1) * (1 - 2^-11)`.
 """
 
 from __future__ import annotations
