@@ -42,6 +42,7 @@ _SCRIPT = """\
 [options]
 mode {mode}
 depth {depth}
+timeout {timeout}
 [engines]
 smtbmc yices
 [script]
@@ -109,6 +110,8 @@ def prove(
     depth: int,
     work: Path,
     mode: Mode = "prove",
+    reach: int | None = None,
+    timeout: int = 600,
 ) -> ProofResult:
     """Prove the assertions of a design, or reach its covers.
 
@@ -124,6 +127,10 @@ def prove(
         Directory to work in; it is emptied first.
     mode : str
         "prove" for all time, "bmc" for `depth` cycles, "cover" to reach every `Cover`.
+    reach : int or None
+        Cycles in which every assertion must be put to the test and every `Cover` reached; None takes `depth`.
+    timeout : int
+        Seconds after which the solver is stopped, and the status is "unknown".
 
     Returns
     -------
@@ -144,9 +151,9 @@ def prove(
     if mode != "cover" and not assertions:
         raise ValueError("there is nothing to prove: the design has no Assert")
     shutil.rmtree(work, ignore_errors=True)
-    status, failing, trace = _run(text, mode, depth, work / mode)
+    status, failing, trace = _run(text, mode, depth, work / mode, timeout)
     if mode != "cover" and status in ("proved", "holds"):
-        reached, name, _ = _run(_reaching(text), "cover", depth, work / "reach")
+        reached, name, _ = _run(_reaching(text), "cover", reach or depth, work / "reach", timeout)
         if reached != "covered":
             status, failing = "vacuous", name
     return ProofResult(status, mode, depth, time.perf_counter() - started, failing, trace, assertions)
@@ -154,9 +161,9 @@ def prove(
 
 #: What SymbiYosys' answers mean, by mode.
 _MEANING: dict[Mode, dict[str, Status]] = {
-    "prove": {"PASS": "proved", "FAIL": "failed", "UNKNOWN": "unknown"},
-    "bmc": {"PASS": "holds", "FAIL": "failed", "UNKNOWN": "unknown"},
-    "cover": {"PASS": "covered", "FAIL": "unreached", "UNKNOWN": "unknown"},
+    "prove": {"PASS": "proved", "FAIL": "failed", "UNKNOWN": "unknown", "TIMEOUT": "unknown"},
+    "bmc": {"PASS": "holds", "FAIL": "failed", "UNKNOWN": "unknown", "TIMEOUT": "unknown"},
+    "cover": {"PASS": "covered", "FAIL": "unreached", "UNKNOWN": "unknown", "TIMEOUT": "unknown"},
 }
 
 _CHECK = re.compile(r"^  cell \$check \S+\n(?:    .*\n)*?  end\n", flags=re.M)
@@ -191,10 +198,12 @@ def _reaching(text: str) -> str:
     return _CHECK.sub(reached, text)
 
 
-def _run(text: str, mode: Mode, depth: int, directory: Path) -> tuple[Status, str | None, Trace | None]:
+def _run(
+    text: str, mode: Mode, depth: int, directory: Path, timeout: int
+) -> tuple[Status, str | None, Trace | None]:
     directory.mkdir(parents=True)
     (directory / "design.il").write_text(text)
-    (directory / "run.sby").write_text(_SCRIPT.format(mode=mode, depth=depth))
+    (directory / "run.sby").write_text(_SCRIPT.format(mode=mode, depth=depth, timeout=timeout))
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     tools = {name: shutil.which(name, path=path) for name in ("yowasp-sby", "yices-smt2")}
     for name, found in tools.items():
@@ -209,7 +218,7 @@ def _run(text: str, mode: Mode, depth: int, directory: Path) -> tuple[Status, st
     )
     log = done.stdout + done.stderr
     summary = re.search(r"DONE \((\w+), rc=\d+\)", log)
-    if summary is None or summary.group(1) not in ("PASS", "FAIL", "UNKNOWN"):
+    if summary is None or summary.group(1) not in _MEANING[mode]:
         raise FormalError(f"SymbiYosys stopped without an answer:\n{log[-3000:]}")
     status = _MEANING[mode][summary.group(1)]
     kind = "Unreached cover statement at" if mode == "cover" else "Assert failed in"
