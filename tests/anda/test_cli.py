@@ -33,6 +33,9 @@ rows = 2
 
 Run = Callable[..., Result]
 
+WORK = Path(__file__).parents[2] / "build" / "sim"
+"""One place for all tests: what is compiled once serves every run."""
+
 
 @pytest.fixture
 def run() -> Run:
@@ -233,10 +236,10 @@ def test_area_names_the_liberty_file_it_cannot_read(run: Run, small: Path, tmp_p
     assert f"Expected a Liberty file at {tmp_path / 'none.lib'}" in said(result)
 
 
-def test_verify_compares_with_the_golden_model(run: Run, small: Path, tmp_path: Path) -> None:
+def test_verify_compares_with_the_golden_model(run: Run, small: Path) -> None:
     # Icarus has nothing to compile, which is quicker for so little data.
     simulator = "icarus" if "icarus" in available_simulators() else "auto"
-    options = ["--component", "pe", "--quick", "--seed", 5, "--simulator", simulator, "--work", tmp_path]
+    options = ["--component", "pe", "--quick", "--seed", 5, "--simulator", simulator, "--work", WORK]
     answer = printed(run("verify", small, *options, "--waves", "--json"))
     assert answer["ok"] is True
     assert answer["failures"] == []

@@ -51,6 +51,9 @@ columns = 2
 
 PLANES = 5
 
+WORK = Path(__file__).parents[2] / "build" / "sim"
+"""One place for all tests: what is compiled once serves every run."""
+
 
 def tiny_projections() -> dict[str, Projection]:
     """Two projections: one of two scale blocks, the last one short, and one with a short last group."""
@@ -74,7 +77,7 @@ def play(design: Design, recording: Recording, tmp_path: Path) -> tuple[BenchRes
         # Icarus has nothing to compile, which is quicker for so little data.
         simulator="icarus" if "icarus" in available_simulators() else "auto",
         seed=3,
-        work=tmp_path,
+        work=WORK,
     )
     return result, report
 
