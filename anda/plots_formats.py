@@ -13,8 +13,11 @@ from scipy import stats
 
 from anda.figures import BLUE, GREY, RED, finish
 from anda.profiling import Fit, LayerProfile
+from anda.quantization import QuantizationReport
 
-__all__ = ["plot_layer", "plot_nu"]
+__all__ = ["plot_layer", "plot_levels", "plot_nu"]
+
+_MOST_LABELS = 32
 
 _MARKERS = "osv^D<>pPX*hd"
 
@@ -71,4 +74,24 @@ def plot_nu(profiles: Sequence[LayerProfile]) -> Figure:
         finish(panel, title=title, x="layer")
     raw.set_ylabel("nu of the best t")
     figure.legend(frameon=False, fontsize="small", loc="outside right upper")
+    return figure
+
+
+def plot_levels(report: QuantizationReport, title: str) -> Figure:
+    """A tensor over the levels of a format: its histogram between them, and how often each is taken."""
+    figure = Figure(figsize=(10.4, 3.6), layout="constrained")
+    spread, taken = figure.subplots(1, 2, width_ratios=(3, 2))
+    levels = [count.level for count in report.counts]
+    spread.vlines(levels, 0, 1, RED, linewidth=0.8, transform=spread.get_xaxis_transform(), label="levels")
+    spread.stairs(report.histogram.density, report.histogram.edges, fill=True, color=BLUE, alpha=0.6)
+    spread.set_xlim(report.histogram.edges[0], report.histogram.edges[-1])
+    finish(spread, title=title, x=f"weight / scale, blocks of {report.block}", y="density")
+    shares = [100 * count.count / report.weights for count in report.counts]
+    taken.bar(range(len(shares)), shares, 0.8, color=BLUE)
+    if len(levels) <= _MOST_LABELS:
+        taken.set_xticks(
+            range(len(levels)), [f"{level:.3g}" for level in levels], rotation=90, fontsize="small"
+        )
+    noise = "no error" if report.sqnr_db is None else f"{report.sqnr_db:.2f} dB"
+    finish(taken, title=f"{report.format}: {noise}", x="level", y="share of the weights, %")
     return figure

@@ -77,8 +77,8 @@ class TensorFile:
         """
         info = self.tensors.get(name)
         if info is None:
-            raise ValueError(f"{self.path} has no tensor {name!r}{_nearest(name, self.tensors)}")
-        where = f"tensor {name} of {self.path}"
+            raise ValueError(f"{self.path.name} has no tensor {name!r}{_nearest(name, self.tensors)}")
+        where = f"tensor {name} of {self.path.name}"
         if not info.real:
             raise ValueError(f"{where} should hold real numbers, 16 bits or more each, not {info.stored}")
         if 0 in info.shape:
@@ -116,7 +116,7 @@ class TensorFile:
             matches = [name for name in self.tensors if fnmatchcase(name, pattern)]
             if not matches:
                 raise ValueError(
-                    f"no tensor of {self.path} matches {pattern!r}{_nearest(pattern, self.tensors)}"
+                    f"no tensor of {self.path.name} matches {pattern!r}{_nearest(pattern, self.tensors)}"
                 )
             found.update(matches)
         return [info for name, info in self.tensors.items() if name in found]
@@ -133,7 +133,7 @@ class TensorFile:
             return next(iter(self.tensors))
         matrix = next((t.name for t in self.tensors.values() if t.real and len(t.shape) > 1), None)
         example = f", as in {self.path.name}:{matrix}" if matrix else ""
-        raise ValueError(f"{self.path} holds {len(self.tensors)} tensors, so one must be named{example}")
+        raise ValueError(f"{self.path.name} holds {len(self.tensors)} tensors, so one must be named{example}")
 
 
 def as_matrix(w: NDArray[np.float32]) -> NDArray[np.float32]:

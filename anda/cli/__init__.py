@@ -14,6 +14,7 @@ from anda.cli.catalogue import doctor, formats, schema
 from anda.cli.demo import demo
 from anda.cli.generate import generate
 from anda.cli.profile import profile
+from anda.cli.quantize import quantize
 from anda.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -50,5 +51,6 @@ app.command()(verify)
 app.command()(area)
 app.command()(demo)
 app.command()(profile)
+app.command()(quantize)
 app.command()(doctor)
 app.command()(schema)
