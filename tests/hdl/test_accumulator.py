@@ -229,11 +229,12 @@ def test_reset_forgets_what_is_under_way(wait: int) -> None:
         for cycle in range(wait):
             put(ctx, dut, before[cycle > 0])
             await ctx.tick()
-        ctx.set(dut.sums.valid, 0)
         assert ctx.get(dut.nonfinite)
+        put(ctx, dut, before[1])
         ctx.set(reset, 1)
         await ctx.tick()
         ctx.set(reset, 0)
+        ctx.set(dut.sums.valid, 0)
         for _ in range(4):
             assert not ctx.get(dut.results.valid)
             assert not ctx.get(dut.nonfinite)
@@ -278,7 +279,7 @@ def test_overflow_is_sticky_until_cleared() -> None:
         for total in (31, -32, 1):
             # The scale is 2^10 and the unit 2^1: 63488 still fits, -65536 does not.
             await send(ctx, dut, [Item(0, True, True, total, 18 if total == 1 else 19, 25 << 10)])
-            await ctx.tick().repeat(3)
+            await ctx.tick().repeat(2)
             assert ctx.get(dut.results.valid)
             before = ctx.get(dut.overflow)
             await ctx.tick()
