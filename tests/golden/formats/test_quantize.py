@@ -279,6 +279,14 @@ def test_clipping_takes_the_largest_of_equal_ratios() -> None:
     assert formats.get("sf4").quantize(zeros, 4, clip="block").scales.tolist() == [[0]]
 
 
+def test_clipping_does_not_lose_a_block_to_underflow() -> None:
+    """A smaller ratio would round the scale to zero, which must not look like a perfect fit."""
+    w = np.full((1, 4), 7 * 2.0**-25 * 1.05, dtype=np.float32)
+    w[0, 1:] /= 2
+    for clip in ("block", "tensor"):
+        assert formats.get("int4").quantize(w, 4, "fp16", clip=clip).scales.tolist() == [[2.0**-24]]
+
+
 def test_the_sign_of_the_scale_takes_the_extreme_to_the_largest_level() -> None:
     q = formats.get("e2m1-sr-signed").quantize(np.array([[-8.0, 5.0, 3.0, 1.0]], dtype=np.float32), 4)
     # -5 lies half way between -6 and -4: a tie goes down before the sign of the scale is applied.
