@@ -18,6 +18,7 @@ from anda.quantization import QuantizationReport
 __all__ = ["plot_layer", "plot_levels", "plot_nu"]
 
 _MOST_LABELS = 32
+"""Levels that a plot draws and names one by one."""
 
 _MARKERS = "osv^D<>pPX*hd"
 
@@ -82,13 +83,15 @@ def plot_levels(report: QuantizationReport, title: str) -> Figure:
     figure = Figure(figsize=(10.4, 3.6), layout="constrained")
     spread, taken = figure.subplots(1, 2, width_ratios=(3, 2))
     levels = [count.level for count in report.counts]
-    spread.vlines(levels, 0, 1, RED, linewidth=0.8, transform=spread.get_xaxis_transform(), label="levels")
+    few = len(levels) <= _MOST_LABELS
+    if few:
+        spread.vlines(levels, 0, 1, RED, linewidth=0.8, transform=spread.get_xaxis_transform())
     spread.stairs(report.histogram.density, report.histogram.edges, fill=True, color=BLUE, alpha=0.6)
     spread.set_xlim(report.histogram.edges[0], report.histogram.edges[-1])
     finish(spread, title=title, x=f"weight / scale, blocks of {report.block}", y="density")
     shares = [100 * count.count / report.weights for count in report.counts]
-    taken.bar(range(len(shares)), shares, 0.8, color=BLUE)
-    if len(levels) <= _MOST_LABELS:
+    taken.stairs(shares, np.arange(len(shares) + 1) - 0.5, fill=True, color=BLUE, alpha=0.6)
+    if few:
         taken.set_xticks(
             range(len(levels)), [f"{level:.3g}" for level in levels], rotation=90, fontsize="small"
         )

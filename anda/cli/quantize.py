@@ -56,8 +56,8 @@ def quantize(
     "Clipped" are weights beyond the outermost level by more than half a step; "worst" is how much of its
     magnitude one of them lost.
 
-    With -o, FORMAT.npz holds codes, scales, zero points (empty without) and the value of every code, and FORMAT.svg the
-    histogram of the tensor over the levels.
+    With -o, FORMAT.npz holds codes, scales, zero points (empty without) and the value of every code, and
+    FORMAT.svg the histogram of the tensor over the levels.
     """
     from anda.files import write_all
     from anda.quantization import choose_formats, measure, quantize_tensor
