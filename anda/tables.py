@@ -19,6 +19,7 @@ from anda.config import load
 from anda.flow import synth
 from anda.flow.library import Library
 from anda.generate import generate
+from anda.mac_table import PAPER, MacRow, read_rows
 from anda.tops import tops
 from hdl.emit import tool_versions
 from hdl.heap import AdderCells
@@ -122,6 +123,90 @@ def _accuracy_table(data: Mapping[str, Any]) -> str:
     return _markdown(["dB", *(f"{n} bits" for n in lengths)], body)
 
 
+def _mac_table(data: Mapping[str, Any]) -> str:
+    """The bit-parallel unit on each library."""
+    found = {on: read_rows(data, on) for on in data["libraries"]}
+    first = next(iter(found.values()))
+    body = []
+    for name, row in first.items():
+        cells = [f"`{name}`", f"{row.sqnr_db:.2f}", str(row.accumulator_bits)]
+        for rows in found.values():
+            own = rows[name]
+            areas = (own.multiplier, own.accumulator, own.mac)
+            cells += [*(f"{area:,.0f}" for area in areas), _overhead(own.mac_overhead)]
+        body.append(cells)
+    headers = ["", "SQNR, dB", "accumulator bits"]
+    for on, unit in _units(data).items():
+        headers += [f"{on}: multiplier, {unit}", "accumulator", "MAC", "overhead"]
+    return _markdown(headers, body)
+
+
+def _mac_element_table(data: Mapping[str, Any]) -> str:
+    """The same formats as weights of the bit-serial element, on each library."""
+    found = {on: read_rows(data, on) for on in data["libraries"]}
+    first = next(iter(found.values()))
+    body = []
+    for name, row in first.items():
+        cells = [f"`{name}`", f"{row.sqnr_db:.2f}", str(row.level_bits)]
+        for rows in found.values():
+            cells += _element_cells(rows[name])
+        body.append(cells)
+    headers = ["", "SQNR, dB", "level bits"]
+    for on, unit in _units(data).items():
+        headers += [f"{on}: element, {unit}", "registers", "decoders", "share of decoders", "overhead"]
+    return _markdown(headers, body)
+
+
+def _element_cells(row: MacRow) -> list[str]:
+    if row.element is None or row.registers is None or row.decoders is None:
+        return ["too wide", *["-"] * 4]
+    areas = (row.element, row.registers, row.decoders)
+    return [
+        *(f"{area:,.0f}" for area in areas),
+        f"{row.decoder_share or 0:.1%}",
+        _overhead(row.element_overhead or 0),
+    ]
+
+
+def _mac_paper_table(data: Mapping[str, Any]) -> str:
+    """Published units in the order of their area, and what the same formats cost here."""
+    found = {on: read_rows(data, on) for on in data["libraries"]}
+    names = sorted(PAPER, key=lambda name: PAPER[name].mac)
+    places = {on: sorted(names, key=lambda name: rows[name].mac) for on, rows in found.items()}
+    body = []
+    for place, name in enumerate(names, start=1):
+        paper = PAPER[name]
+        exact = next(iter(found.values()))[name].accumulator_bits
+        widths = (
+            f"{paper.accumulator_bits}"
+            if paper.accumulator_bits == exact
+            else (f"{paper.accumulator_bits}, exact **{exact}**")
+        )
+        cells = [
+            f"`{name}`",
+            widths,
+            f"{paper.mac:.1f}",
+            _overhead(paper.mac / PAPER["int4"].mac - 1),
+            str(place),
+        ]
+        for on, rows in found.items():
+            cells += [_overhead(rows[name].mac_overhead), str(places[on].index(name) + 1)]
+        body.append(cells)
+    headers = ["", "accumulator bits", "paper: MAC, µm²", "overhead", "place"]
+    for on in found:
+        headers += [f"{on}: overhead", "place"]
+    return _markdown(headers, body)
+
+
+def _units(data: Mapping[str, Any]) -> dict[str, str]:
+    units = {on: library["area_unit"] for on, library in data["libraries"].items()}
+    return {on: _UNITS.get(unit, unit) for on, unit in units.items()}
+
+
+def _overhead(ratio: float) -> str:
+    return f"{ratio:+.1%}"
+
+
 def _markdown(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(headers) + " |", "|---" + "|--:" * (len(headers) - 1) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)])
@@ -131,6 +216,9 @@ def _markdown(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "area": ("area", _area_table),
     "accuracy": ("accuracy", _accuracy_table),
+    "mac": ("mac", _mac_table),
+    "mac-element": ("mac", _mac_element_table),
+    "mac-paper": ("mac", _mac_paper_table),
 }
 
 

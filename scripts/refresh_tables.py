@@ -16,12 +16,16 @@ from rich.console import Console
 from anda import fixture
 from anda.accuracy import compare_encodings
 from anda.flow.library import Library
+from anda.mac_plot import plot_mac
+from anda.mac_table import measure_mac
 from anda.report import plot_accuracy
 from anda.tables import measure_accuracy, measure_area, read_data, write_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "docs" / "data"
 FIGURES = ROOT / "docs" / "figures"
+#: Libraries of the MAC table, which has a row for every format: more of them would not fit a page.
+MAC_LIBRARIES = ("generic", "sky130")
 
 
 def main(arguments: list[str]) -> None:
@@ -32,10 +36,17 @@ def main(arguments: list[str]) -> None:
         libraries[name] = Library.from_files([Path(file) for file in files.split(",")])
     for directory in (DATA, FIGURES):
         directory.mkdir(parents=True, exist_ok=True)
-    measured = {"accuracy": measure_accuracy(), "area": measure_area(libraries, console.print)}
+    measured = {
+        "accuracy": measure_accuracy(),
+        "area": measure_area(libraries, console.print),
+        "mac": measure_mac(
+            {name: libraries[name] for name in MAC_LIBRARIES if name in libraries}, console.print
+        ),
+    }
     for name, found in measured.items():
         (DATA / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
     plot_accuracy(compare_encodings(fixture.load()), FIGURES / "accuracy")
+    plot_mac(measured["mac"], FIGURES / "mac.svg")
     write_pages()
 
 
