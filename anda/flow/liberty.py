@@ -133,9 +133,10 @@ def parse_liberty(
     while True:
         match = _STATEMENT.match(text, position)
         if match is None:
+            start = position + len(text[position:]) - len(text[position:].lstrip())
             raise LibertyError(
-                f"{source}, line {_line(text, position)}: expected a Liberty statement, "
-                f"got {text[position : position + 40].strip()!r}."
+                f"{source}, line {_line(text, start)}: expected a Liberty statement, "
+                f"got {text[start : start + 40].splitlines()[0]!r}."
             )
         position = match.end()
         if match["close"]:

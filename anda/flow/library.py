@@ -7,7 +7,7 @@ A `Library` is one or several Liberty files used together. Adder cells are found
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -194,7 +194,7 @@ class Library:
         hashes: dict[str, str] = {}
         for path in paths:
             data = _read(path)
-            hashes[path.name] = hashlib.sha256(data).hexdigest()
+            hashes[_unique(path.name, hashes)] = hashlib.sha256(data).hexdigest()
             library = parse_liberty(data.decode("utf-8", errors="replace"), source=str(path))
             name = name or library.name
             for group in library.children("cell"):
@@ -211,6 +211,11 @@ class Library:
     def unusable(self) -> list[str]:
         """Names of cells that must not be mapped to."""
         return sorted(cell.name for cell in self.cells.values() if cell.dont_use)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the digests of all files, in order."""
+        return hashlib.sha256("".join(self.sha256.values()).encode()).hexdigest()
 
     @cached_property
     def inverter(self) -> Cell | None:
@@ -269,6 +274,16 @@ def _output(tables: dict[str, int], wanted: int, pins: int) -> tuple[str, bool] 
             if found == table:
                 return name, inverted
     return None
+
+
+def _unique(name: str, taken: Container[str]) -> str:
+    """Files of one name from two folders are told apart by a number."""
+    number = 2
+    candidate = name
+    while candidate in taken:
+        candidate = f"{name} ({number})"
+        number += 1
+    return candidate
 
 
 def _read(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from anda.flow.adders import kept_adders, technology_map, wasteful_adders
+from anda.flow.cache import cache_folder
 from anda.flow.flops import enable_flops, oversized_flops
 from anda.flow.library import Library
 from anda.flow.yosys import Netlist, YosysError, YosysRun, design_name, quoted, run_yosys
@@ -75,7 +76,9 @@ def map_to_library(verilog: str, top: str, library: Library, *, flatten: bool) -
         ],
         inputs={"coarse.il": _coarse(verilog, top, library, flatten), "adders.v": technology_map(library)},
     ).rtlil["fine"]
-    alternatives = {mapper: (script, oversized_flops(library)) for mapper, script in _MAPPERS.items()}
+    # `&nf` crashes without a buffer, which every real library has.
+    mappers = _MAPPERS if library.gate("a", "a") else {"amap": _MAPPERS["amap"]}
+    alternatives = {mapper: (script, oversized_flops(library)) for mapper, script in mappers.items()}
     if _FLOP_WITH_ENABLE.search(fine) and (enables := enable_flops(library)):
         for mapper, (script, avoided) in list(alternatives.items()):
             alternatives[f"{mapper}, without enable flip-flops"] = script, avoided + enables
@@ -160,13 +163,15 @@ def _mapped(fine: str, library: Library, choice: str, script: str, avoided: list
     run = run_yosys(
         [
             "read_rtlil fine.il",
+            # By default Yosys tells one version of a library from another by the time of its file.
+            f"libcache -scl -dir {quoted(cache_folder('abc', library.digest[:16]))}",
             f"dfflibmap {liberty} {unused} {flops}",
             "opt",
             f"abc {liberty} {unused} -script +{script}",
-            "opt_clean -purge",
+            "opt_clean",
             "write_json mapped.json",
             "flatten",
-            "opt_clean -purge",
+            "opt_clean",
             "write_json flat.json",
         ],
         inputs={"fine.il": fine},

