@@ -25,9 +25,9 @@ class Quantizer(NamedComponent):
     - two's complement, truncate: `+-significand`;
     - sign-magnitude: `significand + 2^(h-1)` or `significand`, and the sign apart.
 
-    The sum is made by one chain for both signs. With `s` the sign, `-x = ~x + 1` and `maj(~a, ~b, ~c) =
-    ~maj(a, b, c)` turn the carry of `(+-significand) + 2^(h-1)` into `k <- maj(significand_j, k, half_j ^ s)`
-    from `k = 0`, and its sum bits into `significand_j ^ k`: nothing is negated.
+    One chain of carries adds everything: a negative significand is complemented, and the one that completes
+    its negation enters below bit 0. The half unit only makes its carry; bit `h - 1` of the sum, which lacks
+    it, reaches no plane.
 
     Parameters
     ----------
@@ -94,20 +94,21 @@ class Quantizer(NamedComponent):
         m.d.comb += self.start.eq(start | Mux(dead, p.start_range.max, 0))
         digits, carry = self._rounded(m, depth)
         if p.rounded:
-            # A positive number may carry out of its significand: it belongs one plane earlier then. Where
-            # there is no such plane, its exponent being the shared one, it is clamped to the largest number.
+            # A positive number may carry out of its significand. Nothing but zeros is left of it then, and it
+            # belongs one plane earlier; where there is no such plane, its exponent being the shared one, it
+            # is clamped to the largest number, all ones.
             over, clamp = Signal(), Signal()
             m.d.comb += [
                 over.eq(carry & ~self.sign if p.signed_digits else carry),
                 clamp.eq(over & self.largest),
                 self.early.eq(over),
             ]
-            digits = [*(digit | clamp for digit in digits[:-1]), digits[-1] | over]
+            digits = [*((digit & ~over) | clamp for digit in digits[:-1]), digits[-1] | over]
         m.d.comb += self.digits.eq(Cat(digits))
         if not p.signed_digits:
             m.d.comb += self.top.eq(self.sign & self._is_not_zero(depth, dead))
         else:
-            m.d.comb += self.top.eq(self.sign & carry & ~dead if p.rounded else self.sign & carry)
+            m.d.comb += self.top.eq(self.sign & ~(carry | dead) if p.rounded else self.sign & ~carry)
         return m
 
     def _depth(self, m: Module) -> Ranged:
@@ -123,24 +124,23 @@ class Quantizer(NamedComponent):
         return depth
 
     def _rounded(self, m: Module, depth: Ranged) -> tuple[list[Value], Value]:
-        """The bits of the rounded significand that can reach a plane, and the end of the chain."""
+        """The bits of the sum that can reach a plane, and the carry out of them."""
         p = self.parameters
         if not p.rounded and not p.signed_digits:
             return list(self.significand[p.lowest_digit :]), Const(0, 1)
         sign: Value = self.sign if p.signed_digits else Const(0, 1)
-        carry: Value = Const(0, 1)
+        carry = sign
         digits: list[Value] = []
-        for j, bit in enumerate(self.significand):
+        for j, bit in enumerate(self.significand ^ sign.replicate(SIGNIFICAND_BITS)):
             # Bit j is half a unit when h = j + 1.
             at = j + p.max_planes - SIGNIFICAND_BITS
             half: Value = Const(0, 1)
             if p.rounded and at >= 0:
                 half = Signal(name=f"half_{j}")
                 m.d.comb += half.eq(~(depth.value ^ at).any())
-            # Bit h - 1 is no part of the number; but an early element shows a place more, which has to be 0.
-            digits.append((bit ^ carry) & ~half)
-            after, addend = Signal(name=f"chain_{j}"), half ^ sign
-            m.d.comb += after.eq((bit & carry) | (addend & (bit | carry)))
+            digits.append(bit ^ carry)
+            after = Signal(name=f"carry_{j}")
+            m.d.comb += after.eq((bit & carry) | (half & (bit | carry)))
             carry = after
         return digits[p.lowest_digit :], carry
 
@@ -245,12 +245,11 @@ class CompressorFront(NamedComponent):
         running: Value = Const((1 << p.group) - 1, p.group)
         bits: list[Value] = []
         for b in reversed(range(5)):
-            ones, left = Signal(p.group, name=f"ones_{b}"), Signal(p.group, name=f"running_{b}")
+            ones, left = Cat(field[b] for field in fields), Signal(p.group, name=f"running_{b}")
             any_one = Signal(name=f"any_{b}")
             m.d.comb += [
-                ones.eq(running & Cat(field[b] for field in fields)),
-                any_one.eq(ones.any()),
-                left.eq(ones | (running & ~any_one.replicate(p.group))),
+                any_one.eq((running & ones).any()),
+                left.eq(running & (ones | ~any_one.replicate(p.group))),
             ]
             bits.insert(0, any_one)
             running = left

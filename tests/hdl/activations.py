@@ -11,7 +11,7 @@ __all__ = ["activations", "as_words"]
 
 
 def activations(rng: random.Random, group: int, *, finite: bool = False) -> np.ndarray:
-    """`group` FP16 values whose exponents lie a random distance apart, subnormals and signed zeros included."""
+    """`group` FP16 values whose exponents lie a random distance apart, subnormals and zeros of both signs."""
     top = rng.randint(0, 30)
     span = rng.choice([0, 1, 2, 5, 12, 30])
     fraction = rng.choice([lambda: rng.getrandbits(10), lambda: rng.choice(_CORNERS)])
