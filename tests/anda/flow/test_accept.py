@@ -50,7 +50,8 @@ def test_lint_needs_the_waiver(tmp_path: Path):
 
 
 def test_modules_below_the_top_and_missing_ones():
-    top = "module top(a, b, y, z);\n  input a, b;\n  output y, z;\n  {} u(.a(a), .b(b), .sum(y), .carry(z));\nendmodule\n"
+    ports = "(a, b, y, z);\n  input a, b;\n  output y, z;\n"
+    top = f"module top{ports}  {{}} u(.a(a), .b(b), .sum(y), .carry(z));\nendmodule\n"
     waived = "/* verilator lint_off DECLFILENAME */\n/* verilator lint_off MULTITOP */\n"
     half = ADDERS.split("endmodule\n")[1].replace("; output", ";\n output") + "endmodule\n"
     assert all(

@@ -40,7 +40,8 @@ CELLS = {
     "dfrbp_1": (
         "10.58",
         "output Q; output Q_N; input CLK; input D; input RESET_B;",
-        "not r (R, RESET_B); sky130_fd_sc_hd__udp_dff$PR `UNIT_DELAY f (b, D, CLK, R); buf c (Q, b); not d (Q_N, b);",
+        "not r (R, RESET_B); sky130_fd_sc_hd__udp_dff$PR `UNIT_DELAY f (b, D, CLK, R); buf c (Q, b); "
+        "not d (Q_N, b);",
     ),
     "einvn_1": ("2.30", "output Z; input A; input TE_B;", "notif0 n (Z, A, TE_B);"),
     "clkinv_1": ("1.38", "output Y; input A;", "not n (Y, A);"),

@@ -27,18 +27,15 @@ def test_prints_nothing(capfd: pytest.CaptureFixture[str]):
 
 def test_errors_are_one_sentence_without_folders():
     with pytest.raises(
-        YosysError, match=r"^Yosys refused the design: Can't open input file `absent\.v'.*\.$"
+        YosysError, match=r"^Yosys refused the design: File `absent\.v' not found or is a directory\.$"
     ) as caught:
         run_yosys(["read_verilog absent.v"])
     assert "/tmp" not in str(caught.value)
 
 
 def test_gives_up_in_time():
-    wide = {
-        "a.v": "module m(input [63:0] a, b, output y); assign y = a * b == 64'd1000000016000000063; endmodule"
-    }
-    with pytest.raises(YosysError, match=r"within 1\.5 s, it did not"):
-        run_yosys(["read_verilog a.v", "prep", "sat -set y 1 m"], inputs=wide, timeout=1.5)
+    with pytest.raises(YosysError, match=r"within 0\.01 s, it did not"):
+        run_yosys(["read_verilog a.v", "synth"], inputs=DESIGN, timeout=0.01)
 
 
 def test_absence_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
