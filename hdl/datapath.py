@@ -201,7 +201,7 @@ class Datapath(NamedComponent):
             m.submodules[f"weights_{column}"] = buffer
             m.d.comb += [
                 pe.levels.eq(buffer.levels),
-                buffer.release.eq(pe.planes.valid & pe.planes.ready & pe.planes.payload.last),
+                buffer.retire.eq(pe.planes.valid & pe.planes.ready & pe.planes.payload.last),
             ]
             loads.append(buffer.load)
             valid.append(buffer.valid)

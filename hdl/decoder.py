@@ -168,14 +168,14 @@ class FormatWeights(NamedComponent):
     -------
     load : In(stream.Signature(codes_shape(lanes, format)))
         Sets of codes in the order of the groups they belong to.
-    levels, valid, release
+    levels, valid, retire
         As `WeightBuffer`.
     """
 
     load: stream.Interface
     levels: data.View[data.ArrayLayout]
     valid: Signal
-    release: Signal
+    retire: Signal
 
     def __init__(self, *, lanes: int, format: Format, level_bits: int | None = None):
         self.lanes = lanes
@@ -188,7 +188,7 @@ class FormatWeights(NamedComponent):
                 "load": In(stream.Signature(codes_shape(lanes, format))),
                 "levels": Out(levels_layout(lanes, self.level_bits)),
                 "valid": Out(1),
-                "release": In(1),
+                "retire": In(1),
             }
         )
 
@@ -208,7 +208,7 @@ class FormatWeights(NamedComponent):
             codes.load.payload.as_value().eq(given.as_value() if self.has_zero else given),
             codes.load.valid.eq(self.load.valid),
             self.load.ready.eq(codes.load.ready),
-            codes.release.eq(self.release),
+            codes.retire.eq(self.retire),
             self.valid.eq(codes.valid),
         ]
         held = codes.levels.as_value()

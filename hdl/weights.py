@@ -37,14 +37,14 @@ class WeightBuffer(NamedComponent):
         The current set, meaningful while `valid`.
     valid : Out(1)
         A set is there.
-    release : In(1)
+    retire : In(1)
         The current set has served its group; only while `valid`.
     """
 
     load: stream.Interface
     levels: data.View[data.ArrayLayout]
     valid: Signal
-    release: Signal
+    retire: Signal
 
     def __init__(self, *, lanes: int, level_bits: int):
         self.lanes = lanes
@@ -55,7 +55,7 @@ class WeightBuffer(NamedComponent):
                 "load": In(stream.Signature(layout)),
                 "levels": Out(layout),
                 "valid": Out(1),
-                "release": In(1),
+                "retire": In(1),
             }
         )
 
@@ -74,12 +74,12 @@ class WeightBuffer(NamedComponent):
         move, take = Signal(), Signal()
         m.d.comb += [
             self.levels.as_value().eq(current),
-            move.eq(waiting_full & (~self.valid | self.release)),
+            move.eq(waiting_full & (~self.valid | self.retire)),
             self.load.ready.eq(~waiting_full | move),
             take.eq(self.load.valid & self.load.ready),
         ]
         m.d.sync += [
-            self.valid.eq(move | (self.valid & ~self.release)),
+            self.valid.eq(move | (self.valid & ~self.retire)),
             waiting_full.eq(take | (waiting_full & ~move)),
         ]
         with m.If(move):

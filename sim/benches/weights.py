@@ -41,7 +41,7 @@ class User:
 
     def _release(self, releasing: bool) -> None:
         self.releasing = releasing
-        self.dut.release.value = int(releasing)
+        self.dut.retire.value = int(releasing)
 
     def step(self) -> None:
         """One cycle. A release is only allowed while valid, so it is given a cycle after valid was seen."""

@@ -76,7 +76,10 @@ def test_formats_come_from_the_golden_model(run: Run) -> None:
     assert rows["twos-complement nearest"]["contract"] == "2b"
     assert rows["twos-complement nearest"]["parameters"] == "P 2..17, group 8..256"
     assert rows["sign-magnitude nearest"]["parameters"] == "M 1..16, group 8..256"
-    assert {"fp16", "int", "fp32", "fixed", "integer"} < set(rows)
+    assert {"fp16", "int4", "fp32", "fixed", "integer"} < set(rows)
+    assert rows["e2m1-sp"]["integer_levels"] == [0, 1, 2, 3, 4, 6, 8, 12, 10, -1, -2, -3, -4, -6, -8, -12]
+    assert rows["e2m1-sp"]["accumulator_bits_256"] == 17
+    assert rows["sf4"]["integer_levels"] is None
     table = run("formats").stdout
     assert "Activations stored" in table
     assert "2.02..17.62" in table
