@@ -185,11 +185,12 @@ def test_golden_agrees() -> None:
 
 def test_every_distance_and_every_tie() -> None:
     """Products of one to three significant bits at every place relative to `A`, in all four sign pairs."""
-    # A is 1.f * 2^0; the product is T * 2^place, by scale, E and planes together.
+    # A is 1.f * 2^(field - 127), the product T * 2^place, by scale, E and planes together.
     places = [(scale << 10, e, planes) for scale in range(1, 31) for e in (1, 15, 30) for planes in (2, 10)]
     fractions = [0, 1, 2, 3, (1 << 23) - 1, (1 << 23) - 2, 1 << 22, 0x2AAAAA]
     rows = [
-        (127 << 23 | f | sign << 31, t, e, scale, planes)
+        (field << 23 | f | sign << 31, t, e, scale, planes)
+        for field in (75, 127, 180)
         for scale, e, planes in places
         for f in fractions
         for sign in (0, 1)
@@ -199,9 +200,10 @@ def test_every_distance_and_every_tie() -> None:
     group = {"exponent": exponent, "scale": scale, "planes": planes}
     found = run(gates(20, 10), old, total, **group)["new"]
     assert found.tolist() == expected(old, total, **group)
+    distance = (scale >> 10) - 15 + exponent - 13 - planes - ((old >> 23 & 255) - 127)
+    assert set(range(-80, 81)) <= set(distance.tolist())
     # T = 1 on half a unit of A: a tie, down for an even fraction, up for an odd one.
-    half = (scale >> 10) - 15 + exponent - 13 - planes == -24
-    tie = half & (total == np.where(old >> 31, -1, 1))
+    tie = (distance == -24) & (total == np.where(old >> 31, -1, 1))
     assert ((found - old)[tie] == (old & 1)[tie]).all()
     assert {0, 1} == set((old & 1)[tie].tolist())
     assert (found[tie & (old & 0x7FFFFF == 0x7FFFFF)] & 0x7FFFFF == 0).all(), "rounding carries out"
