@@ -172,14 +172,15 @@ _FORMAT = re.compile(r'parameter \\FORMAT "(.*)"\n')
 
 def _named_properties(text: str) -> str:
     """Every property's cell named after its message; the message itself is not printed by the tools."""
-    used: dict[str, int] = {}
+    taken = set(re.findall(r"^  (?:wire|cell) .*\\(\S+)$", text, flags=re.M))
 
     def named(cell: re.Match[str]) -> str:
         body = cell.group(0)
         message = _FORMAT.search(body)
         name = re.sub(r"\W+", "_", message.group(1) if message else "").strip("_") or "property"
-        used[name] = used.get(name, 0) + 1
-        name += f"_{used[name]}" if used[name] > 1 else ""
+        while name in taken:
+            name += "_"
+        taken.add(name)
         body = re.sub(r"\$check \S+", lambda _: f"$check \\{name}", body, count=1)
         return _FORMAT.sub('parameter \\\\FORMAT ""\n', body)
 
@@ -219,6 +220,8 @@ def _run(
     log = done.stdout + done.stderr
     summary = re.search(r"DONE \((\w+), rc=\d+\)", log)
     if summary is None or summary.group(1) not in _MEANING[mode]:
+        notes = directory / "out" / "model" / "design.log"
+        log += notes.read_text() if notes.exists() else ""
         raise FormalError(f"SymbiYosys stopped without an answer:\n{log[-3000:]}")
     status = _MEANING[mode][summary.group(1)]
     kind = "Unreached cover statement at" if mode == "cover" else "Assert failed in"

@@ -34,10 +34,18 @@ class Trace:
         """Length of the run."""
         return max(map(len, self.signals.values()), default=0)
 
-    def text(self) -> str:
-        """A table for people: a row a signal, a column a cycle; wide values in hexadecimal."""
+    def text(self, deep: bool = False) -> str:
+        """A table for people: a row a signal, a column a cycle; wide values in hexadecimal.
+
+        Parameters
+        ----------
+        deep : bool
+            Show the signals inside submodules too, if there are any at the top.
+        """
+        top = {name: values for name, values in self.signals.items() if "." not in name}
+        shown = self.signals if deep or not top else top
         header = ["cycle", *map(str, range(self.cycles))]
-        rows = [header, *([n, *(self._shown(n, v) for v in vs)] for n, vs in sorted(self.signals.items()))]
+        rows = [header, *([n, *(self._shown(n, v) for v in vs)] for n, vs in sorted(shown.items()))]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join(
@@ -78,7 +86,8 @@ def read_vcd(path: Path, signed: Set[str] = frozenset()) -> Trace:
                 scope.pop()
             elif token.kind is TokenKind.VAR:
                 name = ".".join([*scope[1:], token.var.reference.removeprefix("\\")])
-                if "$" not in name and name not in ("smt_step", "smt_clock", "clk"):
+                # Elements of an array (`name<0>`) and the clock repeat what other rows say.
+                if "$" not in name and "<" not in name and name not in ("smt_step", "smt_clock", "clk"):
                     names.setdefault(token.var.id_code, []).append(name)
                     widths[name] = token.var.size
             elif token.kind is TokenKind.CHANGE_TIME:

@@ -1,0 +1,170 @@
+"""Proofs about the processing element as it is built, all lanes at once: small configurations only.
+
+`ElementSum`: for any weights and any planes, the accumulator equals the sum in plain integers after every
+beat, and never overflows. `ElementStream`: the element keeps the rules of streams, and gives one result a
+group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial, reduce
+from operator import add
+from typing import get_args
+
+from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Module, Mux, Signal, Value, signed
+from amaranth.hdl._ast import AnyConst
+
+from hdl.pe import PeParameters, ProcessingElement, Reduction
+
+from .streams import StreamContract
+from .theorem import Theorem
+
+__all__ = ["ElementStream", "ElementSum", "NarrowParameters", "element_theorems"]
+
+
+class NarrowParameters(PeParameters):
+    """A twin with a fault: its accumulator lacks one bit."""
+
+    @property
+    def sum_bits(self) -> int:
+        """One bit less than the sum needs."""
+        return self.sum_range.bits - 1
+
+
+class ElementSum(Elaboratable):
+    """The element next to the sum in plain integers.
+
+    Weights are arbitrary and stay as they are (a group cannot tell); planes, stalls and the number of
+    planes of each group are arbitrary up to the largest.
+    """
+
+    def __init__(self, parameters: PeParameters):
+        if parameters.weights != "outside" or parameters.encoding != "twos-complement":
+            raise ValueError(f"this proof is for two's complement and weights outside, not for {parameters}")
+        if parameters.max_planes % parameters.planes_per_cycle:
+            raise ValueError(f"this proof is for groups of whole beats, not for {parameters}")
+        self.parameters = parameters
+        self.element = ProcessingElement(parameters)
+
+    def ports(self) -> list[Value]:
+        """The inputs, and the result."""
+        beat, result = self.element.planes, self.element.result
+        return [Value.cast(beat.payload), beat.valid, result.ready, result.payload]
+
+    def elaborate(self, platform: object) -> Module:
+        """The element, the reference, and what joins them."""
+        m = Module()
+        p = self.parameters
+        m.submodules.element = element = self.element
+        beat = element.planes
+        weights = Signal(p.lanes * p.level_bits)
+        m.d.comb += [weights.eq(AnyConst(len(weights))), element.levels.as_value().eq(weights)]
+
+        most = p.beats(p.max_planes)
+        beats = Signal(range(most + 1))
+        open_ = Signal()
+        taken = beat.valid & beat.ready
+        m.d.comb += Assume(beat.payload.first == ~open_, "a group begins where one has ended")
+        m.d.comb += Assume(beat.payload.last | (beats < most - 1), "a group ends at the latest here")
+        with m.If(taken):
+            m.d.sync += [
+                open_.eq(~beat.payload.last),
+                beats.eq(Mux(beat.payload.last, 0, beats + 1)),
+            ]
+        exact = Signal(signed(p.sum_range.bits + p.planes_per_cycle + 2))
+        with m.If(taken):
+            m.d.sync += exact.eq(self._next(element, exact, weights, open_))
+        with m.If(open_ | element.result.valid):
+            m.d.comb += Assert(element.result.payload == exact, "the accumulator is the exact sum")
+        m.d.comb += [
+            Assert(open_ == (beats != 0), "a group is open from its first beat on"),
+            Assert(~(open_ & element.result.valid), "no group is open while a result waits"),
+            Assert(beats < most, "no more beats than the most"),
+            Cover(element.result.valid & (element.result.payload == p.sum_range.max), "the largest sum"),
+        ]
+        self._bounds(m, exact, beats, weights)
+        return m
+
+    def _next(self, element: ProcessingElement, exact: Value, weights: Value, is_open: Value) -> Value:
+        p = self.parameters
+        total: Value = Mux(is_open, exact, 0) << p.planes_per_cycle
+        for k in range(p.planes_per_cycle):
+            word = element.planes.payload.words.word_select(k, p.lanes)
+            levels = [weights.word_select(i, p.level_bits).as_signed() for i in range(p.lanes)]
+            plane = reduce(add, (Mux(word[i], level, 0) for i, level in enumerate(levels)))
+            plane = plane << (p.planes_per_cycle - 1 - k)
+            total = total + (Mux(is_open, plane, -plane) if k == 0 else plane)
+        return total
+
+    def _bounds(self, m: Module, exact: Signal, beats: Signal, weights: Signal) -> None:
+        """Where the sum lies after so many beats: what carries the induction (see `sim.proofs.lanes`)."""
+        p = self.parameters
+        signs = [weights.word_select(i, p.level_bits)[-1] for i in range(p.lanes)]
+        positive = Signal(range(p.lanes + 1))
+        m.d.comb += positive.eq(reduce(add, (~sign for sign in signs)))
+        low = 1 << (p.level_bits - 1)
+        down, up = low * (p.lanes - positive), (low - 1) * positive
+        with m.Switch(beats):
+            for n in range(1, p.beats(p.max_planes)):
+                with m.Case(n):
+                    first, others = 1 << (n * p.planes_per_cycle - 1), (1 << (n * p.planes_per_cycle - 1)) - 1
+                    within = (exact >= -(up * first) - down * others) & (exact <= down * first + up * others)
+                    m.d.comb += Assert(within, f"bounds after {n} beats")
+
+
+class ElementStream(StreamContract):
+    """The rules of streams, and: groups taken less results given is what waits, one at the most."""
+
+    component: ProcessingElement
+
+    def elaborate(self, platform: object) -> Module:
+        """The element, its streams, and two counters."""
+        m = super().elaborate(platform)
+        beat, result = self.component.planes, self.component.result
+        taken, given = Signal(4), Signal(4)
+        with m.If(beat.valid & beat.ready & beat.payload.last):
+            m.d.sync += taken.eq(taken + 1)
+        with m.If(result.valid & result.ready):
+            m.d.sync += given.eq(given + 1)
+        waiting = Signal(4)
+        m.d.comb += [
+            waiting.eq(taken - given),
+            Assert(waiting == result.valid, "one result for each group"),
+            Cover(given == 2, "two results"),
+        ]
+        return m
+
+
+def element_theorems() -> list[Theorem]:
+    """Sum and streams of small elements, and a twin that is one bit too narrow."""
+    small = PeParameters(lanes=8, level_bits=3, max_planes=4)
+
+    def total(parameters: PeParameters) -> tuple[Elaboratable, list[Value]]:
+        design = ElementSum(parameters)
+        return design, design.ports()
+
+    def streams(parameters: PeParameters) -> tuple[Elaboratable, list[Value]]:
+        design = ElementStream(ProcessingElement(parameters))
+        return design, design.ports()
+
+    theorems = []
+    for reduction in get_args(Reduction):
+        for rate in (1, 2):
+            exact = replace(small, reduction=reduction, planes_per_cycle=rate, level_bits=4 - rate)
+            statement = (
+                f"{exact.lanes} lanes, {reduction}, {rate} a cycle: the accumulator is always the exact sum."
+            )
+            name = f"element {reduction} {rate}"
+            theorems.append(Theorem(name, statement, partial(total, exact), 1, reach=exact.beats(4) + 2))
+    twin = NarrowParameters(lanes=8, level_bits=3, max_planes=4)
+    statement = "The same element with one bit less overflows."
+    theorems.append(
+        Theorem("element narrow", statement, partial(total, twin), 6, mode="bmc", expected="failed")
+    )
+    statement = "Results stay until taken, one for each group, none lost and none twice."
+    for place in ("outside", "inside"):
+        parameters = PeParameters(lanes=8, level_bits=1, max_planes=3, weights=place)
+        name = f"element streams {place}"
+        theorems.append(Theorem(name, statement, partial(streams, parameters), 2, reach=10))
+    return theorems

@@ -1,0 +1,111 @@
+"""The rules of streams as properties (`amaranth.lib.stream`), for whatever comes in and whoever stalls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Module, ResetSignal, Signal, Value
+from amaranth.lib import stream
+from amaranth.lib.wiring import In
+
+from hdl.accumulator import Accumulator, AccumulatorParameters
+from hdl.column import PeColumn
+from hdl.compressor import Compressor, CompressorParameters
+from hdl.modules import NamedComponent
+from hdl.pe import PeParameters
+
+from .theorem import Theorem
+
+__all__ = ["StreamContract", "assert_stable", "stream_theorem", "stream_theorems"]
+
+
+def _stable(m: Module, name: str, interface: stream.Interface, reset: Value) -> Value:
+    """Whether an item that was not taken in the last cycle is still there; a reset in between ends all
+    duties."""
+    payload = Value.cast(interface.payload).as_unsigned()
+    waited = Signal(name=f"{name}_waited")
+    before = Signal(len(payload), name=f"{name}_before", reset_less=True)
+    m.d.sync += [waited.eq(interface.valid & ~interface.ready & ~reset), before.eq(payload)]
+    return ~waited | (interface.valid & (payload == before))
+
+
+def assert_stable(m: Module, name: str, interface: stream.Interface, reset: Value, *, given: bool) -> None:
+    """State the second rule of streams for one of them.
+
+    Parameters
+    ----------
+    m : Module
+    name : str
+    interface : stream.Interface
+    reset : Value
+        The reset of the domain.
+    given : bool
+        The stream comes from outside: the rule is assumed instead of asserted.
+    """
+    holds = _stable(m, name, interface, reset)
+    m.d.comb += Assume(holds, f"{name} stays") if given else Assert(holds, f"{name} stays until it is taken")
+
+
+class StreamContract(Elaboratable):
+    """A component between its streams: if the incoming ones keep the rules, so do the outgoing ones.
+
+    Parameters
+    ----------
+    component : NamedComponent
+    """
+
+    def __init__(self, component: NamedComponent):
+        self.component = component
+
+    def streams(self) -> dict[str, tuple[stream.Interface, bool]]:
+        """Every stream of the component by name, and whether it comes in."""
+        found = {}
+        for name, member in self.component.signature.members.items():
+            if member.is_signature and isinstance(member.signature, stream.Signature):
+                found[name] = (getattr(self.component, name), member.flow == In)
+        return found
+
+    def ports(self) -> list[Value]:
+        """All inputs and outputs."""
+        flat = self.component.signature.flatten(self.component)
+        return [Value.cast(value) for _, _, value in flat]
+
+    def elaborate(self, platform: object) -> Module:
+        """The component and the properties of its streams."""
+        m = Module()
+        m.submodules.component = self.component
+        reset = Signal()
+        m.d.comb += reset.eq(ResetSignal())
+        for name, (interface, given) in self.streams().items():
+            assert_stable(m, name, interface, reset, given=given)
+            if not given:
+                waits = Signal(name=f"{name}_waits")
+                m.d.comb += waits.eq(interface.valid & ~interface.ready)
+                m.d.comb += Cover(waits, f"{name} waits")
+        return m
+
+
+def stream_theorem(name: str, make: Callable[[], NamedComponent], depth: int, reach: int) -> Theorem:
+    """What a component gives out stays until it is taken."""
+
+    def design() -> tuple[Elaboratable, list[Value]]:
+        contract = StreamContract(make())
+        return contract, contract.ports()
+
+    statement = "What is given out stays, unchanged, until it is taken, whatever comes in and whoever stalls."
+    return Theorem(f"stream {name}", statement, design, depth, reach=reach)
+
+
+def stream_theorems() -> list[Theorem]:
+    """The outgoing streams of small components of every kind that has one (the element has a proof of its
+    own)."""
+    row = PeParameters(lanes=8, level_bits=1, max_planes=2)
+    one = AccumulatorParameters(sum_bits=6, max_planes=3)
+    several = AccumulatorParameters(sum_bits=6, max_planes=3, slots=2, output="fp16")
+    compressor = CompressorParameters(group=8, max_planes=4)
+    return [
+        stream_theorem("column", lambda: PeColumn(row, rows=2), 2, 8),
+        stream_theorem("compressor", lambda: Compressor(compressor), 2, 6),
+        stream_theorem("accumulator", lambda: Accumulator(one), 5, 8),
+        stream_theorem("accumulator slots", lambda: Accumulator(several), 5, 8),
+    ]
