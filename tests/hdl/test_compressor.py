@@ -256,9 +256,14 @@ def test_values_that_are_only_offered_do_not_set_the_flag() -> None:
     dut = bench.dut
 
     async def check(ctx) -> None:
+        # A first group, of which no plane is taken, keeps the second one waiting.
+        ctx.set(dut.activations.valid, 1)
+        await ctx.tick()
         ctx.set(dut.activations.payload.values, 0x7C00)
-        await ctx.tick().repeat(3)
-        assert not ctx.get(dut.nonfinite)
+        for valid in (1, 0):
+            ctx.set(dut.activations.valid, valid)
+            await ctx.tick().repeat(3)
+            assert not ctx.get(dut.nonfinite)
 
     bench.run(check)
 
