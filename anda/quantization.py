@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anda.accuracy import sqnr_db
 from anda.histogram import Histogram
 from anda.tensors import as_matrix
 from golden.formats import Block, Clip, Format, Quantized, catalogue, get
@@ -155,12 +154,11 @@ def measure(w: NDArray[np.float32], quantized: Quantized) -> QuantizationReport:
     """
     matrix = as_matrix(w)
     form = quantized.format
-    values = quantized.dequantize()
-    noise = sqnr_db(matrix, values)
+    noise = quantized.sqnr(matrix)
     units = _in_units(matrix, quantized)
     levels = np.unique(form.table[~np.isnan(form.table)])
     counts = _counts(quantized, levels)
-    clipped, worst = _clipping(matrix, values, units, levels)
+    clipped, worst = _clipping(matrix, quantized, units, levels)
     return QuantizationReport(
         format=form.name,
         block=quantized.block,
@@ -219,7 +217,7 @@ def _counts(quantized: Quantized, levels: NDArray[np.float32]) -> NDArray[np.int
 
 def _clipping(
     matrix: NDArray[np.float32],
-    values: NDArray[np.float32],
+    quantized: Quantized,
     units: NDArray[np.float32],
     levels: NDArray[np.float32],
 ) -> tuple[int, float]:
@@ -228,7 +226,7 @@ def _clipping(
     beyond = (units < low) | (units > high)
     if not beyond.any():
         return 0, 0.0
-    lost = 1 - np.abs(values[beyond] / matrix[beyond])
+    lost = 1 - np.abs(quantized.dequantize()[beyond] / matrix[beyond])
     return int(np.count_nonzero(beyond)), float(lost.max())
 
 

@@ -21,6 +21,7 @@ from anda.flow.library import Library
 from anda.generate import generate
 from anda.mac_table import PAPER, MacRow, read_rows
 from anda.tops import tops
+from anda.weight_tables import profile_rows, quantize_rows
 from hdl.emit import tool_versions
 from hdl.heap import AdderCells
 
@@ -219,6 +220,8 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "mac": ("mac", _mac_table),
     "mac-element": ("mac", _mac_element_table),
     "mac-paper": ("mac", _mac_paper_table),
+    "profile": ("profile", lambda data: _markdown(*profile_rows(data))),
+    "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
 }
 
 
