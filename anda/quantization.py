@@ -231,9 +231,13 @@ def _clipping(
 
 
 def _histogram(units: NDArray[np.float32], levels: NDArray[np.float32]) -> Histogram:
-    """Over all levels and a little more; of a format of many levels over the part that is used."""
+    """Over all levels and what is clipped near them; of a format of many levels over the part that is used."""
     low, high = float(levels[0]), float(levels[-1])
-    margin = (high - low) / len(levels)
+    least, largest = float(units.min()), float(units.max())
+    span = high - low
+    margin = span / len(levels)
     if len(levels) > _MOST_LEVELS:
-        low, high = max(low, float(units.min())), min(high, float(units.max()))
+        low, high = max(low, least), min(high, largest)
+    else:
+        low, high = min(low, max(least, low - span / 2)), max(high, min(largest, high + span / 2))
     return Histogram.of(units, low - margin, high + margin, _BINS)

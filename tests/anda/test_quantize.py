@@ -86,6 +86,8 @@ def test_clipping_is_what_saturates_by_more_than_rounding() -> None:
     found = report(w, "e2m1-sr", 4)
     assert found.clipped == 2
     assert found.worst_clip == pytest.approx(1 - 6 / 8)
+    assert found.histogram.edges[0] < -8
+    assert found.histogram.counts.sum() == 8
     signed = report(w, "e2m1-sr-signed", 4)
     assert (signed.clipped, signed.worst_clip) == (0, 0.0)
     # With zero points nothing is clipped, and clipping by a ratio is.
