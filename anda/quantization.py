@@ -231,7 +231,7 @@ def _clipping(
 
 
 def _histogram(units: NDArray[np.float32], levels: NDArray[np.float32]) -> Histogram:
-    """Over all levels and what is clipped near them; of a format of many levels over the part that is used."""
+    """Over all levels and what is clipped near them; with many levels over the part that is used."""
     low, high = float(levels[0]), float(levels[-1])
     least, largest = float(units.min()), float(units.max())
     span = high - low
