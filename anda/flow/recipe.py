@@ -51,12 +51,15 @@ class Mapped:
     flat
         The same without modules below the top.
     choice
-        Which alternative was the smallest, such as ``amap, without enable flip-flops``.
+        Which alternative it is, such as ``amap, without enable flip-flops``.
+    alternatives
+        Area of every alternative that was tried, the smallest first.
     """
 
     netlist: Netlist
     flat: Netlist
     choice: str
+    alternatives: dict[str, float]
 
 
 def map_to_library(verilog: str, top: str, library: Library, *, flatten: bool) -> Mapped:
@@ -83,11 +86,19 @@ def map_to_library(verilog: str, top: str, library: Library, *, flatten: bool) -
         for mapper, (script, avoided) in list(alternatives.items()):
             alternatives[f"{mapper}, without enable flip-flops"] = script, avoided + enables
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = [
-            pool.submit(_mapped, fine, library, choice, script, avoided)
+        jobs = {
+            choice: pool.submit(_mapped, fine, library, script, avoided)
             for choice, (script, avoided) in alternatives.items()
-        ]
-        return min((job.result() for job in jobs), key=lambda it: netlist_area(it.netlist, top, library))
+        }
+        runs = {choice: job.result() for choice, job in jobs.items()}
+    areas = {choice: netlist_area(run.netlists["mapped"], top, library) for choice, run in runs.items()}
+    choice = min(areas, key=lambda name: areas[name])
+    return Mapped(
+        netlist=runs[choice].netlists["mapped"],
+        flat=runs[choice].netlists["flat"],
+        choice=choice,
+        alternatives=dict(sorted(areas.items(), key=lambda item: item[1])),
+    )
 
 
 def cells_of(netlist: Netlist, top: str, library: Library) -> dict[str, tuple[int, Counter[str]]]:
@@ -156,11 +167,11 @@ def _dissolve(run: YosysRun, top: str, wasteful: dict[str, list[str]], kept: lis
     )
 
 
-def _mapped(fine: str, library: Library, choice: str, script: str, avoided: list[str]) -> Mapped:
+def _mapped(fine: str, library: Library, script: str, avoided: list[str]) -> YosysRun:
     liberty = " ".join(f"-liberty {quoted(path)}" for path in library.files)
     unused = " ".join(f"-dont_use {name}" for name in library.unusable)
     flops = " ".join(f"-dont_use {name}" for name in avoided)
-    run = run_yosys(
+    return run_yosys(
         [
             "read_rtlil fine.il",
             # By default Yosys tells one version of a library from another by the time of its file.
@@ -176,7 +187,6 @@ def _mapped(fine: str, library: Library, choice: str, script: str, avoided: list
         ],
         inputs={"fine.il": fine},
     )
-    return Mapped(run.netlists["mapped"], run.netlists["flat"], choice)
 
 
 def _instances(netlist: Netlist, module: str) -> Iterator[str]:

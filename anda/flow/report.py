@@ -59,7 +59,9 @@ class AreaReport(_Record):
     modules
         Area of each module without its submodules, times its instances; one entry when flat.
     longest_path
-        None when the library holds no delays.
+        Counted in cells when the library holds no delays; None when nothing leads anywhere.
+    recipe, alternatives
+        Which mapping was the smallest, and the area of each that was tried.
     """
 
     kind: Literal["area"] = "area"
@@ -77,6 +79,7 @@ class AreaReport(_Record):
     library: LibraryRecord
     verilog_sha256: str
     recipe: str
+    alternatives: dict[str, float]
     tools: dict[str, str]
 
     @property

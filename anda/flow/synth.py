@@ -62,6 +62,7 @@ def area(
         library=_record(library),
         verilog_sha256=hashlib.sha256(text.encode()).hexdigest(),
         recipe=f"{RECIPE}: {mapped.choice}",
+        alternatives=mapped.alternatives,
         tools=tool_versions(),
     )
 

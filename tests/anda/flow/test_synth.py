@@ -54,7 +54,11 @@ def test_report_says_what_it_was_made_of_and_with(generic: AreaReport):
     assert generic.library.full_adder == "ge_fa"
     assert generic.tools["pyosys"] == "0.70"
     assert generic.tools["abc"]
-    assert generic.recipe.startswith("area-2: ")
+    assert generic.recipe == f"area-2: {next(iter(generic.alternatives))}"
+    assert set(generic.alternatives) == {
+        f"{mapper}{flops}" for mapper in ("nf", "amap") for flops in ("", ", without enable flip-flops")
+    }
+    assert min(generic.alternatives.values()) == generic.area
 
 
 def test_longest_path_runs_through_the_adders(generic: AreaReport):
