@@ -116,7 +116,9 @@ def cells_of(netlist: Netlist, top: str, library: Library) -> dict[str, tuple[in
 def netlist_area(netlist: Netlist, top: str, library: Library) -> float:
     """Area of all cells of a mapped netlist."""
     modules = cells_of(netlist, top, library).values()
-    return sum(times * library.cells[name].area * n for times, cells in modules for name, n in cells.items())
+    area = sum(times * library.cells[name].area * n for times, cells in modules for name, n in cells.items())
+    # Millionths of the unit are float noise, and would end in reports.
+    return round(area, 6)
 
 
 def _coarse(verilog: str, top: str, library: Library, flatten: bool) -> str:

