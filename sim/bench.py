@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,6 +103,25 @@ class Bench:
             for agent in self.agents:
                 agent.step()
 
+    async def until(self, condition: Callable[[], bool], patience: int = 500) -> None:
+        """Step until `condition` is true.
+
+        Raises
+        ------
+        AssertionError
+            From an agent, or when it takes more than `patience` cycles.
+        """
+        for _ in range(patience):
+            if condition():
+                return
+            await self.step()
+        raise AssertionError(f"waited {patience} cycles up to cycle {self.cycle} in vain: {self._states()}")
+
+    async def transfer(self, agent: Agent, count: int = 1) -> None:
+        """Step until an agent has made so many transfers more."""
+        goal = agent.transfers + count
+        await self.until(lambda: agent.transfers >= goal)
+
     async def run(self, patience: int = 500) -> None:
         """Step until every agent is done, and a little longer.
 
@@ -129,8 +149,11 @@ class Bench:
                 if quiet >= _EXTRA_CYCLES and all(agent.done for agent in self.agents):
                     return
                 if quiet >= patience:
-                    states = "; ".join(agent.describe() for agent in self.agents)
-                    raise AssertionError(f"no transfer in {quiet} cycles up to cycle {self.cycle}: {states}")
+                    where = f"no transfer in {quiet} cycles up to cycle {self.cycle}"
+                    raise AssertionError(f"{where}: {self._states()}")
         finally:
             if coverage:
                 coverage.save(_directory() / "coverage.json")
+
+    def _states(self) -> str:
+        return "; ".join(agent.describe() for agent in self.agents)

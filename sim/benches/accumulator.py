@@ -309,20 +309,17 @@ async def full_speed(dut: Any) -> None:
         for i in range(rounds * used):
             slot = (i % used,) if P["slot_bits"] else ()
             bench.sums.send([(1, 15, 0x3C00, *slot, i < used, 0, MOST)])
-        before, begin = bench.sums.transfers, 0
-        while not bench.sums.done:
-            await bench.step()
-            begin = bench.cycle if bench.sums.transfers == before + 1 and not begin else begin
+        await bench.transfer(bench.sums)
+        begin = bench.cycle
+        await bench.until(lambda: bench.sums.done)
         spacing = 2 if used == 1 else 1
         taken, wanted = bench.cycle - begin, spacing * (rounds * used - 1)
         assert taken == wanted, f"{rounds * used} sums of {used} slots took {taken} cycles, not {wanted}"
         await bench.reset()
     bench.send([(0, [(SUMS.max, 15, 0x3C00)])])
-    while bench.sums.transfers == rounds * sum({1, min(2, SLOTS), SLOTS}):
-        await bench.step()
+    await bench.until(lambda: bench.sums.done)
     begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    while not bench.results.done:
-        await bench.step()
+    await bench.until(lambda: bench.results.done)
     assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
     await bench.run()
 

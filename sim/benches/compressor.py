@@ -251,14 +251,10 @@ async def full_speed(dut: Any) -> None:
     for planes in sorted({2, MOST}):
         rounds = 4
         bench.send(np.stack([bench.random_group() for _ in range(rounds * LANES)]), planes)
-        before = bench.groups.transfers
-        while bench.groups.transfers == before:
-            await bench.step()
+        await bench.transfer(bench.groups)
         begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
         wanted = LANES + P["latency"] - 1 + planes + (rounds - 1) * (planes + LANES - 1)
-        while not bench.planes.done:
-            await bench.step()
-            assert bench.cycle - begin <= wanted, bench.planes.describe()
+        await bench.until(lambda: bench.planes.done)
         assert bench.cycle - begin == wanted, f"{bench.cycle - begin} cycles, {wanted} expected"
     await bench.run()
 

@@ -43,6 +43,12 @@ def declare_coverage() -> None:
     coverage.point(f"{KIND}: configuration", [CONFIGURATION])
 
 
+def beats_of(planes: int) -> int:
+    """Cycles a group takes: the signs one of their own, and the padded planes."""
+    signs = int(ENCODING == "sign-magnitude")
+    return signs + (planes - signs + _padding(planes)) // int(PER_CYCLE)
+
+
 def _padding(planes: int) -> int:
     return -(int(planes) - int(ENCODING == "sign-magnitude")) % int(PER_CYCLE)
 
@@ -186,14 +192,10 @@ async def full_speed(dut: Any) -> None:
     beats = 0
     for planes in COUNTS:
         bench.send(*bench.random_groups(1, planes), planes)
-        signs = int(ENCODING == "sign-magnitude")
-        beats += -(-(planes - signs) // PER_CYCLE) + signs
-    while bench.planes.transfers == 0:
-        await bench.step()
+        beats += beats_of(planes)
+    await bench.transfer(bench.planes)
     begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    while not bench.result.done:
-        await bench.step()
-        assert bench.cycle - begin <= beats + P["latency"], bench.result.describe()
+    await bench.until(lambda: bench.result.done)
     assert bench.cycle - begin == beats + P["latency"], (
         f"{beats} beats took {bench.cycle - begin} cycles with a latency of {P['latency']}"
     )
@@ -209,9 +211,7 @@ async def reset_in_the_middle(dut: Any) -> None:
     for taken in range(1, 7):
         bench.stall("never", "late")
         bench.send(*bench.random_groups(1, planes), planes)
-        goal = bench.planes.transfers + taken
-        while bench.planes.transfers < goal and not bench.planes.done:
-            await bench.step()
+        await bench.transfer(bench.planes, min(taken, beats_of(planes)))
         waits = bench.planes.done
         coverage.hit({f"{KIND}: reset": "while a result waits" if waits else "before the last beat"})
         await bench.reset()
@@ -220,8 +220,7 @@ async def reset_in_the_middle(dut: Any) -> None:
         await bench.run()
     bench.stall("never", "late")
     bench.send(*bench.random_groups(1, planes), planes)
-    while not bench.planes.done:
-        await bench.step()
+    await bench.until(lambda: bench.planes.done)
     coverage.hit({f"{KIND}: reset": "while a result waits"})
     await bench.reset()
     bench.send(*bench.random_groups(2, planes), planes, "after a reset with a result waiting")
