@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from amaranth.back.rtlil import convert_fragment
@@ -19,7 +20,10 @@ from amaranth.hdl._ir import Fragment, PortDirection
 from .modules import EmissionPlatform, NamedComponent
 from .plain import spell_out
 
-__all__ = ["emit_rtlil", "emit_verilog", "tool_versions"]
+__all__ = ["WAIVER", "emit_rtlil", "emit_verilog", "tool_versions"]
+
+#: Exceptions to Verilator's lint, each with its reason.
+WAIVER = Path(__file__).with_name("lint.vlt")
 
 #: Plain assignments and one block a register instead of processes; operators no wider than what is used of
 #: them; `-purge` drops the aliases that Amaranth leaves behind.

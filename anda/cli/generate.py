@@ -21,7 +21,8 @@ def generate(
     """Write the Verilog of a design, one file for each component, and a JSON sidecar beside each.
 
     The sidecar NAME.json says what NAME.v is: ports, parameters, latency, exact ranges of the integers,
-    digest of the configuration, versions of the tools. The same input gives the same bytes.
+    digest of the configuration, versions of the tools. The same input gives the same bytes. lint.vlt holds
+    the reasoned exceptions under which `verilator --lint-only -Wall lint.vlt NAME.v` is clean.
 
     A design is a preset, or a TOML file such as
 
@@ -45,8 +46,10 @@ def generate(
     is not valid; then nothing is written.
     """
     from anda.config import load
+    from anda.files import write_all
     from anda.generate import generate as make
     from anda.tops import tops
+    from hdl.emit import WAIVER
 
     design = load(source)
     products = []
@@ -54,6 +57,7 @@ def generate(
         for top in bar.track(tops(design), description=f"generating {design.name}"):
             products.append(make(design, top))
     written = [product.write(output) for product in products]
+    write_all(output, {WAIVER.name: WAIVER.read_text(encoding="utf-8")})
     if as_json:
         found = [
             {"role": product.role, "top": product.name, "files": [str(path) for path in paths]}

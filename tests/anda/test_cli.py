@@ -144,7 +144,7 @@ def test_generate_twice_gives_the_same_bytes(run: Run, small: Path, tmp_path: Pa
     for name in ("a", "b"):
         assert run("generate", small, "-o", tmp_path / name).exit_code == 0
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert len(files) == 4
+    assert len(files) == 5
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

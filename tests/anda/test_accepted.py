@@ -1,0 +1,53 @@
+# amaranth: UnusedElaboratable=no
+"""Every top of every preset is taken by Verilator -Wall, Icarus and both Yosys front ends as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from anda.config import load, preset_names
+from anda.flow.accept import accept
+from anda.tops import tops
+from golden import formats
+from hdl.column import PeColumn
+from hdl.compressor import Compressor, CompressorParameters
+from hdl.decoder import LevelDecoder
+from hdl.emit import WAIVER, emit_verilog
+from hdl.heap import AdderCells
+from hdl.mac import MacParameters, MultiplyAccumulate
+from hdl.modules import NamedComponent
+from hdl.pe import PeParameters, ProcessingElement
+
+SMALL = PeParameters(lanes=16, level_bits=5, max_planes=5)
+
+MADE: dict[str, Callable[[], NamedComponent]] = {
+    f"{preset}-{top.role}": top.make for preset in preset_names() for top in tops(load(preset))
+} | {
+    "column-of-codes": lambda: PeColumn(SMALL, rows=2, format=formats.get("e2m1-sp")),
+    "column-of-codes-with-zero": lambda: PeColumn(SMALL, rows=2, format=formats.get("int4-zp")),
+    "inverting-two-planes": lambda: ProcessingElement(
+        PeParameters(planes_per_cycle=2, adder_cells=AdderCells.INVERTING)
+    ),
+    "four-planes-in-a-tree": lambda: ProcessingElement(
+        PeParameters(planes_per_cycle=4, reduction="tree", encoding="sign-magnitude", lanes=16)
+    ),
+    "compressor-lanes": lambda: Compressor(CompressorParameters(group=16, lanes=3)),
+    "compressor-magnitudes": lambda: Compressor(
+        CompressorParameters(group=16, encoding="sign-magnitude", rounding="nearest")
+    ),
+    "decoder-of-a-byte": lambda: LevelDecoder(formats.get("e4m3")),
+    "mac-of-levels": lambda: MultiplyAccumulate(MacParameters(format=formats.get("int4"))),
+    "mac-of-magnitudes": lambda: MultiplyAccumulate(MacParameters(format=formats.get("e2m1-sp"))),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_every_tool_takes_the_file(name: str) -> None:
+    component = MADE[name]()
+    verdicts = accept(emit_verilog(component), component.module_name, waiver=WAIVER)
+    # Icarus may be absent; the others come with the project.
+    present = [verdict for verdict in verdicts if verdict.accepted is not None]
+    assert len(present) >= 3
+    assert [f"{v.tool}: {v.messages}" for v in present if not v.accepted] == []
