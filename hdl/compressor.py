@@ -42,9 +42,10 @@ def planes_layout(parameters: CompressorParameters) -> data.StructLayout:
 class Compressor(NamedComponent):
     """FP16 activations to Anda groups at run time, one plane a cycle (contract, sections 1 to 3).
 
-    Lanes are filled one a cycle and give out their planes in lockstep: `parameters.lanes` groups take
+    Lanes are filled one after the other and give out their planes in lockstep: `parameters.lanes` groups take
     `parameters.cycles(planes)` cycles, and the first plane is there `parameters.latency` cycles after the
-    group that filled the last lane. With one lane that is a group every `planes` cycles without a gap.
+    group that filled the last lane was taken. With one lane that is a group every `planes` cycles without a
+    gap.
 
     Parameters
     ----------
@@ -56,8 +57,8 @@ class Compressor(NamedComponent):
         Groups in ascending order. `last` marks the final group of a batch: the lanes are given out even if
         not all are filled, and the next batch begins in lane 0.
     group_planes : In
-        Words a group occupies, read with the first group of a batch and kept to its end. A number below 2
-        counts as 2, one above `max_planes` as `max_planes`.
+        Words a group occupies: offered together with the first group of a batch and as long, and kept to the
+        end of the batch. A number below 2 counts as 2, one above `max_planes` as `max_planes`.
     planes : Out(stream.Signature(planes_layout(parameters)))
         The planes of all lanes, sign or top plane first.
     nonfinite : Out(1)
@@ -87,7 +88,7 @@ class Compressor(NamedComponent):
     @property
     def module_name(self) -> str:
         """The parameters in a word."""
-        return f"anda_compressor_{self.parameters.lanes}x{self.parameters.name}"
+        return f"anda_compressor_{self.parameters.lanes}x{self.parameters.front_name}"
 
     def build(self) -> Module:
         """The front end, the lanes, and what keeps them together."""
@@ -96,19 +97,22 @@ class Compressor(NamedComponent):
         plane = self.planes.payload
         m.submodules.front = front = CompressorFront(p)
         lanes = [CompressorLane(p) for _ in range(p.lanes)]
-        accept, step, full = Signal(), Signal(), Signal()
-        skipped = self._skipped(m, accept)
+        accept, step, full, ready = Signal(), Signal(), Signal(), Signal()
+        skipped, taken = self._skipped(m, accept)
         free = ~full | (step & plane.last)
         m.d.comb += [
-            accept.eq(self.activations.valid & free),
-            self.activations.ready.eq(free),
+            ready.eq(free & front.found if p.exponent_register else free),
+            accept.eq(self.activations.valid & ready),
+            self.activations.ready.eq(ready),
             step.eq(full & self.planes.ready),
             self.planes.valid.eq(full),
             front.values.eq(self.activations.payload.values),
             front.skipped.eq(skipped.value),
         ]
+        if p.exponent_register:
+            m.d.comb += [front.valid.eq(self.activations.valid), front.take.eq(accept)]
         final, loads = self._fill(m, accept)
-        phase = self._count(m, accept & final, step, skipped)
+        phase = self._count(m, accept & final, step, taken)
         for i, lane in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane
             m.d.comb += [
@@ -127,20 +131,25 @@ class Compressor(NamedComponent):
             m.d.sync += self.nonfinite.eq(0)
         return m
 
-    def _skipped(self, m: Module, accept: Value) -> Ranged:
-        """`max_planes - P`: from the port for the first group of a batch, from then on as it was."""
+    def _skipped(self, m: Module, accept: Value) -> tuple[Ranged, Ranged]:
+        """`max_planes - P`: from the port for the first group of a batch, from then on as it was.
+
+        First for the front end, then for a group that is taken: what the front end saw, a cycle ago if it has
+        a register.
+        """
         p = self.parameters
         planes = saturate(Ranged.of(self.group_planes), p.planes_range)
         skipped = Ranged.signal(p.skipped_range, "skipped")
-        kept = Ranged.signal(p.skipped_range, "batch_skipped", reset_less=True)
+        before = Ranged.signal(p.skipped_range, "skipped_before", reset_less=True)
         inside = Signal(name="inside_batch")
         with m.If(inside):
-            m.d.comb += assign(skipped, kept)
+            m.d.comb += assign(skipped, before)
         with m.Else():
             m.d.comb += assign(skipped, Ranged.constant(p.max_planes) - planes)
+        m.d.sync += assign(before, skipped)
         with m.If(accept):
-            m.d.sync += [assign(kept, skipped), inside.eq(~self.activations.payload.last)]
-        return skipped
+            m.d.sync += inside.eq(~self.activations.payload.last)
+        return skipped, before if p.exponent_register else skipped
 
     def _fill(self, m: Module, accept: Value) -> tuple[Value, list[Value]]:
         """Whether the group at the input is the final one before the lanes give, and which lane takes it."""

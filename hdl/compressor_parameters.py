@@ -32,6 +32,10 @@ class CompressorParameters:
         "twos-complement" (contract 2b) or "sign-magnitude" (2a, as published).
     rounding : str
         "nearest" or "truncate".
+    exponent_register : bool
+        Whether the shared exponent is registered before the elements are rounded. It halves the longest path;
+        a group is taken in its second cycle at the input at the earliest, which one lane hides behind the two
+        or more planes of the group before.
 
     Raises
     ------
@@ -44,6 +48,7 @@ class CompressorParameters:
     max_planes: int = 17
     encoding: Encoding = "twos-complement"
     rounding: Rounding = "nearest"
+    exponent_register: bool = True
 
     def __post_init__(self) -> None:
         require_encoding(self.encoding, self.max_planes, self.group)
@@ -122,9 +127,14 @@ class CompressorParameters:
         """Cycles from the last group that fills the lanes to the first plane of them all."""
         return 1
 
+    @property
+    def cycles_per_group(self) -> int:
+        """Cycles that a group is at the input, nothing stalled."""
+        return 2 if self.exponent_register else 1
+
     def cycles(self, planes: int) -> int:
         """Cycles from one filling of the lanes to the next, `planes` words a group, nothing stalled."""
-        return planes + self.lanes - 1
+        return planes + (self.lanes - 1) * self.cycles_per_group
 
     @property
     def ranges(self) -> dict[str, Interval]:
@@ -145,3 +155,8 @@ class CompressorParameters:
         """The parameters in a word, as a Verilog module name carries them."""
         encoding = "tc" if self.signed_digits else "sm"
         return f"{self.group}_{encoding}{self.max_planes}_{self.rounding}"
+
+    @property
+    def front_name(self) -> str:
+        """The same with what matters to the front end."""
+        return self.name if self.exponent_register else f"{self.name}_unregistered"
