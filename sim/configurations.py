@@ -17,7 +17,6 @@ from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
 from hdl.heap import AdderCells
-from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
 from hdl.weights import WeightBuffer
 
@@ -73,12 +72,14 @@ def draw_column(random: Random) -> Recipe:
 
 def draw_compressor(random: Random) -> Recipe:
     """A compressor; small groups and few lanes more often."""
+    group = random.choice((8, 8, 8, 8, 16, 16, 16, 32, 32, 64, 128))
     parameters = CompressorParameters(
-        group=random.choice((8, 8, 8, 16, 32, 64, 128)),
-        lanes=random.choice((1, 1, 2, 3, 4)),
-        max_planes=random.randint(2, 17),
+        group=group,
+        lanes=random.choice((1, 1, 2, 3, 4)) if group <= 32 else 1,
+        max_planes=random.randint(3, 17),
         encoding=random.choice(("twos-complement", "sign-magnitude")),
         rounding=random.choice(("nearest", "truncate")),
+        exponent_register=random.random() < 0.5,
     )
     return partial(Compressor, parameters)
 
@@ -86,7 +87,7 @@ def draw_compressor(random: Random) -> Recipe:
 def draw_accumulator(random: Random) -> Recipe:
     """An FP32 accumulator for narrow or wide sums, one slot or several."""
     parameters = AccumulatorParameters(
-        sum_bits=random.choice((random.randint(2, 40), random.randint(12, 28))),
+        sum_bits=random.choice((random.randint(6, 40), random.randint(12, 28))),
         max_planes=random.randint(2, 17),
         slots=random.choice((1, 1, 2, 3, 4, 8)),
         output=random.choice(("fp32", "fp16")),
@@ -165,11 +166,11 @@ DRAWS: dict[str, Callable[[Random], Recipe]] = {
 }
 
 
-def distinct(draw: Callable[[Random], Recipe], count: int, random: Random) -> Iterator[NamedComponent]:
+def distinct(draw: Callable[[Random], Recipe], count: int, random: Random) -> Iterator[Recipe]:
     """`count` different configurations, in the order drawn."""
     seen: set[str] = set()
     while len(seen) < count:
         recipe = draw(random)
         if repr(recipe) not in seen:
             seen.add(repr(recipe))
-            yield recipe()
+            yield recipe

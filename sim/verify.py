@@ -23,6 +23,8 @@ from hdl.weights import WeightBuffer
 
 from .configurations import DRAWS, distinct
 from .coverage import Coverage
+from .proofs.catalog import theorems_of
+from .proofs.theorem import Theorem, Verdict, prove_all
 from .runner import BenchResult, run_bench
 from .units import HeapUnit
 
@@ -40,26 +42,30 @@ class VerificationReport:
     coverage : Coverage
         Of all runs together.
     seconds : float
+    proofs : tuple of Verdict
+        The theorems about the sizes of the components, if they were asked for.
     """
 
     runs: tuple[BenchResult, ...]
     coverage: Coverage
     seconds: float
+    proofs: tuple[Verdict, ...] = ()
 
     @property
     def failures(self) -> list[str]:
         """One message a failure; no run at all is one."""
         if not self.runs:
             return ["no component was checked"]
-        return [
+        found = [
             f"{failure} (simulator {run.simulator}, seed {run.seed})"
             for run in self.runs
             for failure in run.failures
         ]
+        return found + [str(verdict) for verdict in self.proofs if not verdict.ok]
 
     @property
     def ok(self) -> bool:
-        """Whether there was a run and every test of every run passed."""
+        """Whether there was a run, every test of every run passed, and every proof came out as it should."""
         return not self.failures
 
     def check(self) -> VerificationReport:
@@ -103,6 +109,7 @@ class VerificationReport:
                 }
                 for name in self.coverage
             },
+            "proofs": [verdict.as_dict() for verdict in self.proofs],
         }
 
     def table(self) -> Table:
@@ -145,8 +152,10 @@ def _pe(component: Any, effort: int) -> dict[str, Any]:
 
 def _compressor(component: Any, effort: int) -> dict[str, Any]:
     shape = ("group", "lanes", "max_planes", "encoding", "rounding", "latency")
-    given = {name: getattr(component.parameters, name) for name in shape}
-    return given | {"planes_bits": len(component.group_planes), "batches": effort}
+    p = component.parameters
+    given = {name: getattr(p, name) for name in shape}
+    cycles = {planes: p.cycles(planes) for planes in range(2, p.max_planes + 1)}
+    return given | {"cycles": cycles, "planes_bits": len(component.group_planes), "batches": effort}
 
 
 def _accumulator(component: Any, effort: int) -> dict[str, Any]:
@@ -198,6 +207,7 @@ def verify(
     simulator: str = "auto",
     waves: bool = False,
     quick: bool = False,
+    proofs: bool = False,
     work: Path = Path("build/sim"),
     progress: Callable[[BenchResult], None] | None = None,
 ) -> VerificationReport:
@@ -214,6 +224,8 @@ def verify(
         Record every signal of every run.
     quick : bool
         A tenth of the random data; directed tests are never left out.
+    proofs : bool
+        Prove the theorems about the sizes of these components as well (seconds to minutes each).
     work : Path
         Where compiled simulations and the runs' files go.
     progress : callable
@@ -226,6 +238,7 @@ def verify(
     started = time.perf_counter()
     runs = []
     coverage = Coverage()
+    theorems: dict[str, Theorem] = {}
     for component in [components] if isinstance(components, NamedComponent) else components:
         verilog = emit_verilog(component)
         bench, parameters = bench_of(component, quick=quick)
@@ -241,9 +254,11 @@ def verify(
         )
         runs.append(result)
         coverage.merge(result.coverage)
+        theorems |= {theorem.name: theorem for theorem in theorems_of(component)}
         if progress is not None:
             progress(result)
-    return VerificationReport(tuple(runs), coverage, time.perf_counter() - started)
+    verdicts = prove_all(theorems.values(), work / "proofs") if proofs else []
+    return VerificationReport(tuple(runs), coverage, time.perf_counter() - started, tuple(verdicts))
 
 
 def verify_random(kind: str, count: int, *, seed: int | None = None, **options: Any) -> VerificationReport:
@@ -263,4 +278,5 @@ def verify_random(kind: str, count: int, *, seed: int | None = None, **options: 
     if kind not in DRAWS:
         raise ValueError(f"random configurations can be drawn of {', '.join(DRAWS)}, not of {kind!r}")
     seed = secrets.randbits(32) if seed is None else seed
-    return verify(distinct(DRAWS[kind], count, Random(seed)), seed=seed, **options)
+    recipes = distinct(DRAWS[kind], count, Random(seed))
+    return verify((recipe() for recipe in recipes), seed=seed, **options)

@@ -180,22 +180,38 @@ class AccumulatorBench(Bench):
         if kind == "free" or value == 0.0:
             total = r.choice((SUMS.min, SUMS.max, 0, r.randint(SUMS.min, SUMS.max), r.randint(-1, 1)))
             return total, r.randint(SHARED.min, SHARED.max), self._random_scale()
-        significant = r.randint(1, P["sum_bits"] - 1)
-        total = r.choice((-1, 1)) * r.randrange(1 << (significant - 1), 1 << significant)
+        if kind == "tie":  # half a unit of the sum's last place, or one and a half
+            total = r.choice((-1, 1)) * (1 if P["sum_bits"] < 3 else r.choice((1, 3)))
+            return self._aim(value, total, -24 + (abs(total) == 3), 0)
         goal = r.choice(DISTANCES)
         distance = r.randint(max(goal.min, -60), min(goal.max, 60))
-        fraction = r.getrandbits(10)
-        if kind == "tie":  # half a unit of the sum's last place, or one and a half
-            total, fraction = r.choice((-1, 1)) * (1 if P["sum_bits"] < 3 else r.choice((1, 3))), 0
-            distance = -24 + (abs(total) == 3)
-        shared = r.randint(SHARED.min, SHARED.max)
+        return self._aim(value, r.choice((-1, 1)) * self._magnitude(), distance, r.getrandbits(10))
+
+    def _magnitude(self) -> int:
+        bits = self.random.randint(1, P["sum_bits"] - 1)
+        return self.random.randrange(1 << (bits - 1), 1 << bits)
+
+    def _aim(self, value: float, total: int, distance: int, fraction: int) -> Group:
+        """A group whose product has its leading bit `distance` above that of `value`, as far as FP16
+        reaches."""
+        shared = self.random.randint(SHARED.min, SHARED.max)
         exponent = _leading(value) + distance - self.unit(shared) - _leading(abs(total))
-        # The scale is 1.fraction * 2^exponent as far as FP16 reaches; the shared exponent makes up for the
-        # rest.
+        # The scale is 1.fraction * 2^exponent; where that is out of reach, the shared exponent makes up for
+        # it.
         over = max(exponent - 15, 0) - max(-14 - exponent, 0)
-        shared = min(max(shared + over, SHARED.min), SHARED.max)
-        exponent = min(max(exponent, -14), 15)
-        return total, shared, r.getrandbits(1) << 15 | (exponent + 15) << 10 | fraction
+        moved = min(max(shared + over, SHARED.min), SHARED.max) - shared
+        shared, exponent = shared + moved, min(max(exponent - moved, -14), 15)
+        return total, shared, (exponent + 15) << 10 | fraction
+
+    def aimed_row(self, distance: int, first: int, second: int) -> list[Group]:
+        """Two groups at a distance, with the signs of `first` and `second`."""
+        start = (1, 30, 0x7BFF) if distance < -20 else (1, 1, 1) if distance > 20 else (1, 15, 0x3C00)
+        group = (first, *start[1:])
+        value = self._step(np.float32(0), group)
+        return [
+            group,
+            self._aim(float(value), second * self._magnitude(), distance, self.random.getrandbits(10)),
+        ]
 
     def _random_scale(self) -> int:
         corner = [0, 0x8000, 1, 0x8001, 0x3FF, 0x400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00]
@@ -263,6 +279,18 @@ async def directed_corners(dut: Any) -> None:
                 bench.send([(bench.random.randrange(SLOTS), row)], "extremes")
             bench.send([(0, [(total, 15, scale) for scale in scales])], "all scales")
         await bench.run()
+
+
+@cocotb.test()
+async def every_alignment(dut: Any) -> None:
+    """Two products at every distance, with equal and with different signs."""
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    for distance in range(-60, 61):
+        for first in (1, -1):
+            row = bench.aimed_row(distance, first, 1)
+            bench.send([(bench.random.randrange(SLOTS), row)], f"distance {distance}")
+    await bench.run()
 
 
 @cocotb.test()

@@ -157,8 +157,8 @@ def element_theorems() -> list[Theorem]:
             )
             name = f"element {reduction} {rate}"
             theorems.append(Theorem(name, statement, partial(total, exact), 1, reach=exact.beats(4) + 2))
-    twin = NarrowParameters(lanes=8, level_bits=3, max_planes=4)
-    statement = "The same element with one bit less overflows."
+    twin = NarrowParameters(lanes=8, level_bits=2, max_planes=3)
+    statement = "An element with one bit less than its sum needs overflows."
     theorems.append(
         Theorem("element narrow", statement, partial(total, twin), 6, mode="bmc", expected="failed")
     )

@@ -68,9 +68,12 @@ class Verdict:
     def check(self) -> Verdict:
         """Return the verdict itself, or raise an AssertionError with the outcome and its trace."""
         if not self.ok:
-            head = f"{self.theorem.name}: {self.theorem.statement}"
-            raise AssertionError(f"{head} This should be {self.theorem.expected}, but is {self.result}")
+            raise AssertionError(str(self))
         return self
+
+    def __str__(self) -> str:
+        head = f"{self.theorem.name}: {self.theorem.statement}"
+        return f"{head} This should be {self.theorem.expected}, and is {self.result}"
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON holds it."""

@@ -1,4 +1,5 @@
-"""Where simulations are built: one place for all tests, kept from run to run."""
+"""Where simulations run: a directory for each test, and one place for all compiled simulations."""
+simulations."""
 
 from __future__ import annotations
 
@@ -8,5 +9,10 @@ import pytest
 
 
 @pytest.fixture
-def sim_work() -> Path:
-    return Path(__file__).parents[2] / "build" / "sim"
+def sim_work(tmp_path: Path) -> Path:
+    shared = Path(__file__).parents[2] / "build" / "sim" / "cache"
+    shared.mkdir(parents=True, exist_ok=True)
+    work = tmp_path / "sim"
+    work.mkdir()
+    (work / "cache").symlink_to(shared)
+    return work

@@ -1,0 +1,126 @@
+"""The benches on the hardware: main configurations, random ones, and faulty ones, which must not pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from hdl.accumulator import Accumulator, AccumulatorParameters
+from hdl.cells import FullAdder
+from hdl.column import PeColumn
+from hdl.compressor import Compressor, CompressorParameters
+from hdl.datapath import Datapath
+from hdl.emit import emit_verilog
+from hdl.modules import NamedComponent
+from hdl.pe import PeParameters, ProcessingElement
+from hdl.weights import WeightBuffer
+from sim.build import BuildError, available_simulators
+from sim.configurations import DRAWS, distinct
+from sim.coverage import Coverage
+from sim.runner import run_bench
+from sim.units import HeapUnit
+from sim.verify import bench_of, verify, verify_random
+from tests.sim.mutants import mutants
+
+SIMULATORS = available_simulators()
+# Icarus builds in no time, so it takes the many small designs; without it Verilator takes fewer of them.
+SMALL = "icarus" if "icarus" in SIMULATORS else "verilator"
+COUNT = 3 if SMALL == "icarus" else 1
+
+MAIN: dict[str, Callable[[], NamedComponent]] = {
+    "pe compact": lambda: ProcessingElement(PeParameters()),
+    "pe published": lambda: ProcessingElement(
+        PeParameters(encoding="sign-magnitude", weights="inside", reduction="tree")
+    ),
+    "compressor": lambda: Compressor(CompressorParameters()),
+    "accumulator": lambda: Accumulator(AccumulatorParameters(sum_bits=20, max_planes=10, slots=16)),
+}
+
+TINY: dict[str, Callable[[], NamedComponent]] = {
+    "pe": lambda: ProcessingElement(PeParameters(lanes=8, level_bits=3, max_planes=5)),
+    "column": lambda: PeColumn(PeParameters(lanes=8, level_bits=2, max_planes=4), rows=2),
+    "compressor": lambda: Compressor(CompressorParameters(group=8, lanes=3, max_planes=6)),
+    "accumulator": lambda: Accumulator(
+        AccumulatorParameters(sum_bits=12, max_planes=6, slots=2, output="fp16")
+    ),
+    "weights": lambda: WeightBuffer(lanes=8, level_bits=2),
+}
+
+
+def assert_complete(coverage: Coverage, allowed: tuple[str, ...] = ()) -> None:
+    missing = {name: coverage.unreached(name) for name in coverage if coverage.unreached(name)}
+    assert set(missing) <= set(allowed), missing
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_main_configurations_on_verilator(name: str, sim_work: Path) -> None:
+    report = verify(MAIN[name](), seed=1, simulator="verilator", quick=True, work=sim_work).check()
+    assert_complete(report.coverage)
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+def test_random_configurations(kind: str, sim_work: Path) -> None:
+    report = verify_random(kind, COUNT, seed=2026, simulator=SMALL, quick=True, work=sim_work).check()
+    assert len({run.top for run in report.runs}) == COUNT
+
+
+@pytest.mark.parametrize("kind", TINY)
+def test_faulty_hardware_does_not_pass(kind: str, sim_work: Path) -> None:
+    survivors = _survivors(TINY[kind](), COUNT, sim_work)
+    # One in three may be a fault that changes nothing.
+    assert len(survivors) <= COUNT // 3, survivors
+
+
+def _survivors(component: NamedComponent, count: int, work: Path) -> list[str]:
+    verilog = emit_verilog(component)
+    bench, parameters = bench_of(component, quick=True)
+    survivors = []
+    for change, text in mutants(verilog, count, Random(1)):
+        try:
+            result = run_bench(
+                bench, text, component.module_name, parameters=parameters, simulator=SMALL, seed=1, work=work
+            )
+        except BuildError:
+            continue
+        if result.ok:
+            survivors.append(change)
+    return survivors
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", DRAWS)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_many_random_configurations(kind: str, simulator: str, sim_work: Path) -> None:
+    report = verify_random(kind, 12, simulator=simulator, work=sim_work).check()
+    assert_complete(report.coverage, allowed=("compressor: planes", "pe: planes", "datapath: planes"))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", TINY)
+def test_mutation_score(kind: str, sim_work: Path) -> None:
+    survivors = _survivors(TINY[kind](), 40, sim_work)
+    assert len(survivors) <= 4, survivors
+
+
+def test_configurations_are_different_and_repeatable() -> None:
+    for draw in DRAWS.values():
+        first = [repr(recipe) for recipe in distinct(draw, 6, Random(4))]
+        assert len(set(first)) == 6
+        assert first == [repr(recipe) for recipe in distinct(draw, 6, Random(4))]
+        assert first != [repr(recipe) for recipe in distinct(draw, 6, Random(5))]
+
+
+def test_every_kind_of_component_can_be_drawn() -> None:
+    kinds = {next(distinct(draw, 1, Random(0))).func for draw in DRAWS.values()}
+    wanted = {ProcessingElement, PeColumn, Compressor, Accumulator, Datapath, WeightBuffer, HeapUnit}
+    assert kinds == wanted
+
+
+def test_a_component_without_a_bench_is_refused() -> None:
+    cell = FullAdder()
+    emit_verilog(cell)
+    with pytest.raises(ValueError, match="there is no bench for a FullAdder"):
+        bench_of(cell)
