@@ -1,5 +1,4 @@
 """Where simulations run: a directory for each test, and one place for all compiled simulations."""
-simulations."""
 
 from __future__ import annotations
 
