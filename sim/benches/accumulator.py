@@ -51,7 +51,8 @@ def declare_coverage() -> None:
     coverage.point("accumulator: alignment distance", DISTANCES)
     coverage.point("accumulator: signs", ["equal", "different"])
     coverage.cross("accumulator: distance & signs", ("accumulator: alignment distance", "accumulator: signs"))
-    coverage.point("accumulator: rounding", ["exact", "down", "up", "tie down", "tie up"])
+    near = ["just below a tie", "just above a tie"]
+    coverage.point("accumulator: rounding", ["exact", "down", "up", "tie down", "tie up", *near])
     coverage.point("accumulator: leading bit", ["falls far", "falls", "stays", "rises", "to zero"])
     coverage.point("accumulator: scale", ["zero", "subnormal", "normal", "largest", "infinite", "NaN"])
     coverage.point("accumulator: sum", ["lowest", "negative", "zero", "positive", "highest"])
@@ -120,13 +121,14 @@ class AccumulatorBench(Bench):
         return shared - 13 - int(self.planes)
 
     def add(self, before: np.float32, group: Group) -> np.float32:
-        """One step of the golden accumulator."""
+        """One step of the golden accumulator, and what it is like."""
         total, shared, scale = group
-        after = self._step(before, group)
+        after = self.step_golden(before, group)
         cover_step(float(before), total, float(_finite(scale)[0]), self.unit(shared), float(after))
         return after
 
-    def _step(self, before: np.float32, group: Group) -> np.float32:
+    def step_golden(self, before: np.float32, group: Group) -> np.float32:
+        """One step of the golden accumulator, not counted."""
         total, shared, scale = group
         unit = np.array([self.unit(shared)])
         after = fused_accumulate_fp32(np.array([total]), _finite(scale), unit, start=np.asarray(before))
@@ -168,7 +170,7 @@ class AccumulatorBench(Bench):
         row: list[Group] = []
         for _ in range(self.random.choice((1, 2, 3, 6, 12))):
             group = self._random_group(float(value), row)
-            value = self._step(value, group)
+            value = self.step_golden(value, group)
             row.append(group)
         return row
 
@@ -180,15 +182,21 @@ class AccumulatorBench(Bench):
         if kind == "free" or value == 0.0:
             total = r.choice((SUMS.min, SUMS.max, 0, r.randint(SUMS.min, SUMS.max), r.randint(-1, 1)))
             return total, r.randint(SHARED.min, SHARED.max), self._random_scale()
-        if kind == "tie":  # half a unit of the sum's last place, or one and a half
-            total = r.choice((-1, 1)) * (1 if P["sum_bits"] < 3 else r.choice((1, 3)))
-            return self._aim(value, total, -24 + (abs(total) == 3), 0)
+        if kind == "tie":
+            return self.tie(value)
         goal = r.choice(DISTANCES)
         distance = r.randint(max(goal.min, -60), min(goal.max, 60))
         return self._aim(value, r.choice((-1, 1)) * self._magnitude(), distance, r.getrandbits(10))
 
-    def _magnitude(self) -> int:
-        bits = self.random.randint(1, P["sum_bits"] - 1)
+    def tie(self, value: float) -> Group:
+        """Half a unit of the last place of `value`, or a bit more or less than that."""
+        r = self.random
+        total = r.choice((-1, 1)) * r.choice((1, 1, 3, (1 << r.randint(1, P["sum_bits"] - 2)) + 1))
+        distance = -24 + (abs(total) == 3)
+        return self._aim(value, total, distance, r.choice((0, 0, 1 << r.randint(0, 9), 0x3FF)))
+
+    def _magnitude(self, most_bits: int = 40) -> int:
+        bits = self.random.randint(1, min(P["sum_bits"] - 1, most_bits))
         return self.random.randrange(1 << (bits - 1), 1 << bits)
 
     def _aim(self, value: float, total: int, distance: int, fraction: int) -> Group:
@@ -207,11 +215,9 @@ class AccumulatorBench(Bench):
         """Two groups at a distance, with the signs of `first` and `second`."""
         start = (1, 30, 0x7BFF) if distance < -20 else (1, 1, 1) if distance > 20 else (1, 15, 0x3C00)
         group = (first, *start[1:])
-        value = self._step(np.float32(0), group)
-        return [
-            group,
-            self._aim(float(value), second * self._magnitude(), distance, self.random.getrandbits(10)),
-        ]
+        value = self.step_golden(np.float32(0), group)
+        total = second * self._magnitude(12)  # a wide one would be out of reach from the smallest values
+        return [group, self._aim(float(value), total, distance, self.random.getrandbits(10))]
 
     def _random_scale(self) -> int:
         corner = [0, 0x8000, 1, 0x8001, 0x3FF, 0x400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00]
@@ -262,7 +268,13 @@ def _rounding(before: float, product: float, after: float) -> str:
     direction = "down" if got < exact else "up"
     # Half a unit in the last place of the exact sum: the rounded one may have reached the next power of two.
     leading = _leading(after) - (got > exact and got.numerator & (got.numerator - 1) == 0)
-    return f"tie {direction}" if abs(got - exact) == Fraction(2) ** (leading - 24) else direction
+    half = Fraction(2) ** (leading - 24)
+    short = half - abs(got - exact)
+    if short == 0:
+        return f"tie {direction}"
+    if short > half / 64:
+        return direction
+    return "just below a tie" if direction == "down" else "just above a tie"
 
 
 @cocotb.test()
@@ -290,6 +302,28 @@ async def every_alignment(dut: Any) -> None:
         for first in (1, -1):
             row = bench.aimed_row(distance, first, 1)
             bench.send([(bench.random.randrange(SLOTS), row)], f"distance {distance}")
+    await bench.run()
+
+
+@cocotb.test()
+async def ties_and_their_neighbours(dut: Any) -> None:
+    """Sums halfway between two results, and so near to halfway that only the lowest bits tell.
+
+    At the end the first groups are taken away again, so that the last place shows in an FP16 result too.
+    """
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    for _ in range(60):
+        large = [(bench.random.randint(SUMS.min + 1, SUMS.max), shared, 0x3C01) for shared in (20, 12)]
+        row = list(large)
+        value = np.float32(0)
+        for group in row:
+            value = bench.step_golden(value, group)
+        for _ in range(bench.random.randint(1, 4)):
+            row.append(bench.tie(float(value) or 1.0))
+            value = bench.step_golden(value, row[-1])
+        row += [(-total, shared, scale) for total, shared, scale in large]
+        bench.send([(bench.random.randrange(SLOTS), row)], "ties")
     await bench.run()
 
 

@@ -69,9 +69,9 @@ def test_random_configurations(kind: str, sim_work: Path) -> None:
 
 @pytest.mark.parametrize("kind", TINY)
 def test_faulty_hardware_does_not_pass(kind: str, sim_work: Path) -> None:
-    survivors = _survivors(TINY[kind](), COUNT, sim_work)
+    survivors = _survivors(TINY[kind](), 3, sim_work)
     # One in three may be a fault that changes nothing.
-    assert len(survivors) <= COUNT // 3, survivors
+    assert len(survivors) <= 1, survivors
 
 
 def _survivors(component: NamedComponent, count: int, work: Path) -> list[str]:
