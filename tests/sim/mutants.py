@@ -11,7 +11,7 @@ _CHANGED["1'h1"] = "1'h0"
 
 
 def mutants(verilog: str, count: int, random: Random) -> Iterator[tuple[str, str]]:
-    """`count` different faults at random places: what was changed, and the text."""
+    """`count` different faults at random places, or all there are: what was changed, and the text."""
     lines = verilog.splitlines()
     places = [
         (number, match.start(), old)
@@ -21,7 +21,7 @@ def mutants(verilog: str, count: int, random: Random) -> Iterator[tuple[str, str
         for match in re.finditer(re.escape(old), line)
         if match.start() > line.find("=")
     ]
-    for number, start, old in random.sample(places, count):
+    for number, start, old in random.sample(places, min(count, len(places))):
         line = lines[number]
         broken = line[:start] + _CHANGED[old] + line[start + len(old) :]
         yield (
