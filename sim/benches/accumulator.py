@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -30,20 +31,8 @@ SHARED = Interval(1, 30)
 Group = tuple[int, int, int]
 
 #: How the leading bit of the product lies to that of the accumulator.
-DISTANCES = [
-    Interval(-120, -49),
-    Interval(-48, -26),
-    Interval(-25, -25),
-    Interval(-24, -24),
-    Interval(-23, -2),
-    Interval(-1, -1),
-    Interval(0, 0),
-    Interval(1, 1),
-    Interval(2, 23),
-    Interval(24, 24),
-    Interval(25, 48),
-    Interval(49, 120),
-]
+_FROM = (-120, -48, -25, -24, -23, -1, 0, 1, 2, 24, 25, 49, 121)
+DISTANCES = [Interval(low, high - 1) for low, high in pairwise(_FROM)]
 
 
 def declare_coverage() -> None:
