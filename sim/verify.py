@@ -147,7 +147,12 @@ def bench_of(component: NamedComponent, *, quick: bool = False) -> tuple[str, di
 def _pe(component: Any, effort: int) -> dict[str, Any]:
     shape = ("lanes", "level_bits", "max_planes", "encoding", "planes_per_cycle", "weights", "reduction")
     given = {name: getattr(component.parameters, name) for name in (*shape, "sum_bits", "latency")}
-    return given | {"rows": getattr(component, "rows", 0), "groups": 3 * effort}
+    form = getattr(component, "format", None)
+    return given | {
+        "rows": getattr(component, "rows", 0),
+        "format": form.name if form else None,
+        "groups": 3 * effort,
+    }
 
 
 def _compressor(component: Any, effort: int) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def declare_coverage() -> None:
     coverage.point("accumulator: reset", ["while adding", "while a result waits"])
     coverage.point("accumulator: configuration", [f"{P['output']}, slots {SLOTS}"])
     if HALF:
-        coverage.point("accumulator: overflow", [False, True])
+        coverage.point("accumulator: FP16 result", ["zero", "subnormal", "normal", "overflow"])
+        coverage.point("accumulator: FP16 rounding", ["exact", "tie", "between"])
 
 
 def _leading(value: float) -> int:
@@ -150,7 +151,7 @@ class AccumulatorBench(Bench):
             return int(value.view(np.uint32))
         half, overflow = round_fp16(np.asarray(value))
         self._overflows.append(overflow)
-        coverage.hit({"accumulator: overflow": overflow})
+        cover_half(float(value), overflow)
         return int(np.float16(half).view(np.uint16))
 
     def random_row(self) -> list[Group]:
@@ -175,20 +176,20 @@ class AccumulatorBench(Bench):
             return self.tie(value)
         goal = r.choice(DISTANCES)
         distance = r.randint(max(goal.min, -60), min(goal.max, 60))
-        return self._aim(value, r.choice((-1, 1)) * self._magnitude(), distance, r.getrandbits(10))
+        return self.aim(value, r.choice((-1, 1)) * self._magnitude(), distance, r.getrandbits(10))
 
     def tie(self, value: float) -> Group:
         """Half a unit of the last place of `value`, or a bit more or less than that."""
         r = self.random
         total = r.choice((-1, 1)) * r.choice((1, 1, 3, (1 << r.randint(1, P["sum_bits"] - 2)) + 1))
         distance = -24 + (abs(total) == 3)
-        return self._aim(value, total, distance, r.choice((0, 0, 1 << r.randint(0, 9), 0x3FF)))
+        return self.aim(value, total, distance, r.choice((0, 0, 1 << r.randint(0, 9), 0x3FF)))
 
     def _magnitude(self, most_bits: int = 40) -> int:
         bits = self.random.randint(1, min(P["sum_bits"] - 1, most_bits))
         return self.random.randrange(1 << (bits - 1), 1 << bits)
 
-    def _aim(self, value: float, total: int, distance: int, fraction: int) -> Group:
+    def aim(self, value: float, total: int, distance: int, fraction: int) -> Group:
         """A group whose product has its leading bit `distance` above that of `value`, as far as FP16
         reaches."""
         shared = self.random.randint(SHARED.min, SHARED.max)
@@ -206,7 +207,7 @@ class AccumulatorBench(Bench):
         group = (first, *start[1:])
         value = self.step_golden(np.float32(0), group)
         total = second * self._magnitude(12)  # a wide one would be out of reach from the smallest values
-        return [group, self._aim(float(value), total, distance, 0)]
+        return [group, self.aim(float(value), total, distance, 0)]
 
     def _random_scale(self) -> int:
         corner = [0, 0x8000, 1, 0x8001, 0x3FF, 0x400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00]
@@ -247,6 +248,19 @@ def cover_step(before: float, total: int, scale: float, unit: int, after: float)
     kind = "falls far" if moved < -1 else "falls" if moved < 0 else "stays" if moved == 0 else "rises"
     coverage.hit({"accumulator: leading bit": kind})
     coverage.hit({"accumulator: rounding": _rounding(before, product, after)})
+
+
+def cover_half(value: float, overflow: bool) -> None:
+    """Count what leaving as FP16 is like."""
+    size = abs(value)
+    kind = "zero" if size < 2.0**-25 else "subnormal" if size < 2.0**-14 else "normal"
+    coverage.hit({"accumulator: FP16 result": "overflow" if overflow else kind})
+    if not overflow:
+        places = size * 2.0 ** (10 - max(_leading(size), -14)) if size else 0.0
+        part = places % 1
+        coverage.hit(
+            {"accumulator: FP16 rounding": "exact" if part == 0 else "tie" if part == 0.5 else "between"}
+        )
 
 
 def _rounding(before: float, product: float, after: float) -> str:
@@ -313,6 +327,26 @@ async def ties_and_their_neighbours(dut: Any) -> None:
             value = bench.step_golden(value, row[-1])
         row += [(-total, shared, scale) for total, shared, scale in large]
         bench.send([(bench.random.randrange(SLOTS), row)], "ties")
+    await bench.run()
+
+
+@cocotb.test()
+async def results_of_every_size(dut: Any) -> None:
+    """Results from below the smallest FP16 number to above the largest, with few and with many bits.
+
+    The bits of a result are those of one T: some leading ones, zeros behind them, and perhaps a last one,
+    which makes ties of FP16, exact results, and what lies just beside.
+    """
+    bench = AccumulatorBench(dut)
+    await bench.reset()
+    for leading in range(-30, 19):
+        for _ in range(8):
+            length = bench.random.randint(1, P["sum_bits"] - 1)
+            head = bench.random.randint(1, length)
+            total = bench.random.randrange(1 << (head - 1), 1 << head) << (length - head)
+            total |= bench.random.getrandbits(1)
+            row = [bench.aim(2.0**leading, bench.random.choice((-1, 1)) * total, 0, 0)]
+            bench.send([(bench.random.randrange(SLOTS), row)], f"result of 2^{leading}")
     await bench.run()
 
 

@@ -1,7 +1,8 @@
 """Bench of the processing element and of a column of them: every group sum is the golden one (contract, 5).
 
-Parameters: the fields of `PeParameters` as JSON, `rows` (0 for an element that stands alone), `sum_bits`,
-`latency`, and `groups`, how many random groups each pair of stall patterns gets.
+Parameters: the fields of `PeParameters` as JSON, `rows` (0 for an element that stands alone), `format` (of
+the codes that a column loads; None where it loads levels), `sum_bits`, `latency`, and `groups`, how many
+random groups each pair of stall patterns gets.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
+from golden import formats
 from golden.bitplanes import group_range, pack, plane_words_to_beats
 from golden.dot import group_dot, group_dot_range
 from golden.interval import Interval
@@ -23,7 +25,9 @@ Integers = NDArray[np.int64]
 
 P = parameters()
 LANES, PER_CYCLE, ENCODING = P["lanes"], P["planes_per_cycle"], P["encoding"]
-LEVELS = Interval.of_bits(P["level_bits"], signed=True)
+FORMAT = formats.get(P["format"]) if P["format"] else None
+LEVELS = (FORMAT and FORMAT.level_range) or Interval.of_bits(P["level_bits"], signed=True)
+ZERO_POINTS = FORMAT is not None and FORMAT.scaling == "zero-point"
 COUNTS = range(2, P["max_planes"] + 1)
 ROWS = P["rows"] or 1
 LOADED = P["weights"] == "inside" or P["rows"] > 0
@@ -60,7 +64,8 @@ class PeBench(Bench):
         super().__init__(dut)
         declare_coverage()
         self.planes = Source(self, "planes", ("words", "first", "last"), beside=() if LOADED else ("levels",))
-        self.load = Source(self, "load") if LOADED else None
+        fields = ("codes", "zero") if ZERO_POINTS else ("payload",)
+        self.load = Source(self, "load", fields) if LOADED else None
         self.result = Sink(self, "results" if P["rows"] else "result")
         coverage.hit({f"{KIND}: configuration": CONFIGURATION})
 
@@ -74,17 +79,16 @@ class PeBench(Bench):
 
     def send(self, q: Integers, levels: Integers, planes: int, note: str = "") -> None:
         """Queue groups of `planes` planes, integers [groups, rows, lanes] and levels [groups, lanes]."""
+        levels, sets = encode(levels)
         bounds = group_dot_range(group_range(planes, ENCODING), LEVELS, LANES)
         totals = group_dot(q, levels[:, None, :])
         results = pack_lanes(totals, P["sum_bits"])
-        for beats, level, total, result in zip(
-            self._beats(q, planes), pack_lanes(levels, P["level_bits"]), totals, results, strict=True
-        ):
+        for beats, weights, total, result in zip(self._beats(q, planes), sets, totals, results, strict=True):
             last = len(beats) - 1
-            beside = () if LOADED else (level,)
+            beside = () if LOADED else weights
             self.planes.send((word, i == 0, i == last, *beside) for i, word in enumerate(beats))
             if self.load is not None:
-                self.load.send([(level,)])
+                self.load.send([weights])
             self.result.expect([(result,)], note=f"{planes} planes {note}, sums {total.tolist()}")
             coverage.hit({f"{KIND}: planes": planes, f"{KIND}: padding planes": _padding(planes)})
             coverage.hit({f"{KIND}: sum": _kind(int(total[0]), bounds)})
@@ -117,6 +121,23 @@ class PeBench(Bench):
         elif style == 3:
             drawn = self.numpy.choice([interval.min, interval.max, 0], shape)
         return drawn
+
+
+def encode(levels: Integers) -> tuple[Integers, list[tuple[int, ...]]]:
+    """The nearest levels that can be loaded, and the items that load them, group by group."""
+    if FORMAT is None or FORMAT.integer_levels is None:
+        return levels, [(item,) for item in pack_lanes(levels, P["level_bits"])]
+    if ZERO_POINTS:
+        top = len(FORMAT.values) - 1
+        zeros = np.clip(-levels.min(axis=1, keepdims=True), 0, top)
+        codes = np.clip(levels + zeros, 0, top)
+        return codes - zeros, list(
+            zip(pack_lanes(codes, FORMAT.code_bits), map(int, zeros[:, 0]), strict=True)
+        )
+    known = {level: code for code, level in enumerate(FORMAT.integer_levels) if level is not None}
+    table, order = np.array(list(known)), np.array(list(known.values()))
+    nearest = np.abs(levels[..., None] - table).argmin(axis=-1)
+    return table[nearest], [(item,) for item in pack_lanes(order[nearest], FORMAT.code_bits)]
 
 
 def _kind(total: int, bounds: Interval) -> str:

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from golden import formats
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.cells import FullAdder
 from hdl.column import PeColumn
@@ -124,3 +125,11 @@ def test_a_component_without_a_bench_is_refused() -> None:
     emit_verilog(cell)
     with pytest.raises(ValueError, match="there is no bench for a FullAdder"):
         bench_of(cell)
+
+
+@pytest.mark.parametrize("name", ["e2m1-sp", "int4-zp", "w2-star"])
+def test_a_column_of_codes(name: str, sim_work: Path) -> None:
+    weights = formats.get(name)
+    shape = PeParameters(lanes=8, level_bits=weights.level_bits or 1, max_planes=6)
+    column = PeColumn(shape, rows=2, format=weights)
+    verify(column, seed=3, simulator=SMALL, quick=True, work=sim_work).check()
