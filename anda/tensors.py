@@ -85,6 +85,7 @@ class TensorFile:
             raise ValueError(f"{where} should hold numbers, but its shape is {info.shape}")
         try:
             raw = self.load(name)
+        # NotImplementedError is what zipfile raises for a compression that it does not know.
         except (ValueError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
             raise ValueError(f"{where} cannot be read: {error}") from error
         with np.errstate(over="ignore"):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from anda.config import load
+from anda.generate import generate
 from anda.tables import read_data, write_tables
+from anda.tops import tops
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = read_data(ROOT / "docs" / "data")
@@ -61,3 +64,18 @@ def test_rounding_to_nearest_saves_a_plane_at_equal_accuracy() -> None:
     differences = [row["difference_db"] for row in DATA["accuracy"]["rows"]]
     assert len(differences) >= 4 * 5
     assert min(differences) > -0.7
+
+
+@pytest.mark.parametrize("preset", ["published", "compact"])
+def test_the_recorded_areas_are_of_the_verilog_as_it_is_generated_now(preset: str) -> None:
+    design = load(preset)
+    recorded = {
+        row["component"]: row["verilog_sha256"]
+        for row in DATA["area"]["rows"]
+        if (row["design"], row["on"]) == (preset, "sky130")
+    }
+    made = {top.role: top for top in tops(design) if top.role in recorded}
+    assert {"pe", "compressor", "accumulator"} <= set(made)
+    for role, top in made.items():
+        text = generate(design, top).verilog
+        assert hashlib.sha256(text.encode()).hexdigest() == recorded[role], f"{role}: run make tables"
