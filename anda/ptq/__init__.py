@@ -1,0 +1,1 @@
+"""Post-training quantization for accumulators that cannot overflow: solvers, budgets, certificates."""
