@@ -1,0 +1,263 @@
+"""Layers to measure solvers on: what solvers are given, how they are judged, and layers made for it.
+
+Every solver gets the same float weights, the same frozen scales and the same calibration inputs, and is
+judged on others. Scales are FP16 values, so that no solver has to round them to the type it computes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SYNTHETIC", "ActivationGrid", "Problem", "Recipe", "synthetic_problem"]
+
+LEVELS = 7
+"""Largest level of the narrow INT4 grid, -7 to 7, that every solver is held to."""
+
+#: Shares of the largest magnitude that a grid may end at; the one with the least squared error is taken.
+_REACHES = np.arange(100, 34, -5) / 100
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ActivationGrid:
+    """Uniform integers for the inputs of a layer: `x = scale * (code - zero)`.
+
+    Attributes
+    ----------
+    bits : int
+        Width of a code, 2 to 16.
+    signed : bool
+        Codes from `-2^(bits-1)` to `2^(bits-1) - 1`, without a zero point, or from 0 to `2^bits - 1`.
+    scale : float
+        An FP16 value.
+    zero : int
+        Code of the value 0, in the range of the codes.
+    """
+
+    bits: int
+    signed: bool
+    scale: float
+    zero: int = 0
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Least and greatest code."""
+        return _ends(self.bits, self.signed)
+
+    def codes(self, x: Array) -> NDArray[np.int64]:
+        """Nearest codes, halves to even, in the arithmetic of FP32, as common quantizers compute them."""
+        rounded = np.rint(x / np.float32(self.scale)) + np.float32(self.zero)
+        codes: NDArray[np.int64] = np.clip(rounded, *self.ends).astype(np.int64)
+        return codes
+
+    def values(self, codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What the codes stand for."""
+        return self.scale * (codes - self.zero).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One linear layer, inputs to calibrate it on and other inputs to judge it on.
+
+    Attributes
+    ----------
+    name : str
+        What the tables call it.
+    weights : float32 array [C, K]
+        Output channels by inputs.
+    weight_scales : float32 array [C]
+        FP16 values, for levels from -7 to 7.
+    calibration, held_out : float32 array [rows, K]
+        Inputs, of different draws or different parts of a text.
+    activation_signed : bool
+        Whether the codes of the inputs are signed.
+    """
+
+    name: str
+    weights: Array
+    weight_scales: Array
+    calibration: Array
+    held_out: Array
+    activation_signed: bool
+
+    @classmethod
+    def of(
+        cls, name: str, weights: NDArray[Any], seen: NDArray[Any], unseen: NDArray[Any], signed: bool
+    ) -> Problem:
+        """A layer with the weight scales of least squared error, one for each channel.
+
+        Parameters
+        ----------
+        name : str
+            What the tables call it.
+        weights : float array [C, K]
+            Output channels by inputs.
+        seen, unseen : float array [rows, K]
+            Inputs to calibrate on and to judge on.
+        signed : bool
+            Whether the codes of the inputs are signed.
+        """
+        single, calibration, held_out = (a.astype(np.float32) for a in (weights, seen, unseen))
+        return cls(name, single, _weight_scales(single), calibration, held_out, signed)
+
+    def grid(self, bits: int = 8) -> ActivationGrid:
+        """The grid of least squared error on the calibration inputs."""
+        low, high = _ends(bits, self.activation_signed)
+        least = min(float(self.calibration.min()), 0.0)
+        most = max(float(self.calibration.max()), 0.0)
+
+        def made(reach: float) -> ActivationGrid:
+            if self.activation_signed:
+                return ActivationGrid(bits, True, _half(reach * max(most, -least) / high))
+            scale = _half(reach * (most - least) / high)
+            return ActivationGrid(bits, False, scale, int(np.clip(round(-reach * least / scale), low, high)))
+
+        def error(grid: ActivationGrid) -> float:
+            return float(np.sum((grid.values(grid.codes(self.calibration)) - self.calibration) ** 2))
+
+        return min(map(made, _REACHES.tolist()), key=error)
+
+    def held_out_error(
+        self, levels: NDArray[Any], grid: ActivationGrid, scales: NDArray[Any] | None = None
+    ) -> float:
+        """Norm of the error of the outputs over the norm of the outputs, on inputs no solver has seen.
+
+        Parameters
+        ----------
+        levels : int array [C, K]
+            The quantized weights.
+        grid : ActivationGrid
+            How the inputs are quantized; the reference takes them as they are.
+        scales : float array [C] or [C, K], optional
+            By default those of the problem.
+
+        Raises
+        ------
+        ValueError
+            When the levels have another shape than the weights.
+        """
+        if levels.shape != self.weights.shape:
+            raise ValueError(
+                f"levels of {self.name} must have shape {self.weights.shape}, not {levels.shape}"
+            )
+        given = np.asarray(self.weight_scales if scales is None else scales, np.float64)
+        scaled = levels * given.reshape(len(given), -1)
+        return self.output_error(grid.values(grid.codes(self.held_out)) @ scaled.T)
+
+    def output_error(self, outputs: NDArray[Any]) -> float:
+        """The same for outputs [rows, C] of the held-out inputs, however they were computed."""
+        exact = self.held_out.astype(np.float64) @ self.weights.astype(np.float64).T
+        return float(np.linalg.norm(exact - outputs) / np.linalg.norm(exact))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a made layer is drawn.
+
+    Attributes
+    ----------
+    inputs : int
+        K.
+    nu : float, optional
+        Degrees of freedom of the Student's t distribution of the weights; Gaussian without.
+    activation : "signed", "relu" or "silu"
+        What the inputs went through last. Those of `relu` have unsigned codes, those of `silu` unsigned
+        codes with a zero point.
+    decay : float
+        Variances along the principal axes of the inputs fall as `rank ** -decay`.
+    outliers : int
+        Inputs ten times as large as the others.
+    """
+
+    inputs: int
+    nu: float | None
+    activation: Literal["signed", "relu", "silu"]
+    decay: float = 0.8
+    outliers: int = 4
+
+
+#: Lengths that are and that are not whole numbers of tiles.
+SYNTHETIC: Mapping[str, Recipe] = {
+    "gauss-signed": Recipe(256, None, "signed"),
+    "gauss-relu": Recipe(256, None, "relu"),
+    "gauss-silu": Recipe(448, None, "silu"),
+    "t5-signed": Recipe(512, 5, "signed"),
+    "t4-relu": Recipe(384, 4, "relu", decay=1.2),
+    "t3-signed": Recipe(320, 3, "signed", outliers=8),
+    "t3-silu": Recipe(256, 3, "silu"),
+}
+"""The made layers, by name."""
+
+OUTLIER = 10.0
+"""How much larger the inputs of outlier channels are."""
+
+
+def synthetic_problem(
+    name: str, *, channels: int = 64, rows: int = 1024, held_out: int = 512, seed: int = 1
+) -> Problem:
+    """One of the made layers; the same arguments give the same layer.
+
+    Parameters
+    ----------
+    name : str
+        A name of `SYNTHETIC`.
+    channels, rows, held_out : int
+        Output channels, calibration rows and rows to judge on.
+    seed : int
+        Of the generator of everything random.
+
+    Raises
+    ------
+    ValueError
+        When there is no such layer.
+    """
+    if name not in SYNTHETIC:
+        raise ValueError(f"a made layer must be one of {', '.join(SYNTHETIC)}, not {name!r}")
+    recipe = SYNTHETIC[name]
+    rng = np.random.default_rng([seed, *name.encode()])
+    shape = (channels, recipe.inputs)
+    weights = rng.standard_normal(shape) if recipe.nu is None else rng.standard_t(recipe.nu, shape)
+    inputs = _inputs(recipe, rows + held_out, rng)
+    return Problem.of(name, weights / 50, inputs[:rows], inputs[rows:], recipe.activation == "signed")
+
+
+def _inputs(recipe: Recipe, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Correlated inputs with a few outlier channels [rows, K]."""
+    axes, _ = np.linalg.qr(rng.standard_normal((recipe.inputs, recipe.inputs)))
+    spread = np.arange(1, recipe.inputs + 1.0) ** (-recipe.decay / 2)
+    x = (rng.standard_normal((rows, recipe.inputs)) * spread) @ axes.T
+    x /= np.sqrt(np.mean(x**2))
+    large = rng.choice(recipe.inputs, recipe.outliers, replace=False)
+    x[:, large] *= OUTLIER
+    after: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+        "signed": lambda x: x,
+        "relu": lambda x: np.maximum(x, 0),
+        "silu": lambda x: x / (1 + np.exp(-x)),
+    }
+    return after[recipe.activation](x)
+
+
+def _weight_scales(weights: Array) -> Array:
+    """FP16 scales of least squared error for each channel on the narrow grid."""
+    top = np.abs(weights).max(axis=1, keepdims=True) / LEVELS
+    scales = np.stack([(top * reach).astype(np.float16).astype(np.float32) for reach in _REACHES])
+    levels = np.clip(np.rint(weights / scales), -LEVELS, LEVELS)
+    errors = np.sum((levels * scales - weights) ** 2, axis=2)
+    best: Array = scales[np.argmin(errors, axis=0), np.arange(len(weights)), 0]
+    return best
+
+
+def _ends(bits: int, signed: bool) -> tuple[int, int]:
+    if not 2 <= bits <= 16:
+        raise ValueError(f"activations must have 2 to 16 bits, not {bits!r}")
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+def _half(value: float) -> float:
+    return float(np.float16(value))
