@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from anda.fixture import Projection
+from anda.llm.arithmetic import PROJECTIONS
+from anda.llm.capture import capture_inputs
 from anda.llm.gguf import GgufFile
-from anda.llm.llama import PROJECTIONS, Llama
+from anda.llm.llama import Llama
 from anda.llm.tokenizer import Tokenizer
 from golden.weights import IntegerWeights
 
@@ -45,12 +47,12 @@ def extract_block(
         raise ValueError(f"the text must have at least {tokens} tokens, not {len(numbers)}")
     llama = Llama(file, np.float64)
     layer = llama.config.layers // 2 if layer is None else layer
-    inputs = llama.capture(numbers[:tokens], layer)
-    block = {}
+    inputs = capture_inputs(llama, numbers[:tokens], [layer])
+    block: dict[str, Projection] = {}
     for name, parts in PROJECTIONS.items():
         weight = np.concatenate([llama.weight(f"blk.{layer}.{part}") for part in parts])
         if len(weight) < channels:
             raise ValueError(f"projection {name} must have at least {channels} channels, not {len(weight)}")
         weights = IntegerWeights.quantize(weight[:: len(weight) // channels][:channels])
-        block[name] = Projection(inputs[name].astype(np.float16), weights.levels, weights.scales)
+        block[name] = Projection(inputs[layer, name].astype(np.float16), weights.levels, weights.scales)
     return block

@@ -1,7 +1,6 @@
 """A language model of the Llama family as a plain NumPy forward pass.
 
-Every input of a linear projection passes through a `Tap` on its way, which may look at it (capture)
-or replace it (quantize).
+What number formats change in it is asked of an `Arithmetic` (anda/llm/arithmetic.py).
 """
 
 from __future__ import annotations
@@ -9,26 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from anda.llm.arithmetic import FLOAT, Arithmetic, Array, Weight
 from anda.llm.gguf import GgufFile
 
-__all__ = ["PROJECTIONS", "Llama", "LlamaConfig", "Tap", "perplexity"]
+__all__ = ["Llama", "LlamaConfig"]
 
-# What one projection input feeds: q, k and v share one, and so do the two halves of the gated unit.
-PROJECTIONS = {
-    "qkv": ("attn_q", "attn_k", "attn_v"),
-    "o": ("attn_output",),
-    "up_gate": ("ffn_up", "ffn_gate"),
-    "down": ("ffn_down",),
-}
-
-Array = NDArray[Any]
-Tap = Callable[[int, str, Array], Array]
-"""`tap(layer, projection, x [T, K]) -> x [T, K]`, called on the input of every projection."""
+_QUERIES = 256
+"""Queries of one window whose attention is computed together: bounds the memory, and keys after the last of
+them need not be looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,49 +75,76 @@ class Llama:
     def __init__(self, file: GgufFile, dtype: DTypeLike = np.float32) -> None:
         self.config = LlamaConfig.of(file)
         self.dtype = np.dtype(dtype)
-        self._file = file
-        self._weights: dict[str, Array] = {}
+        self.file = file
+        self._weights: dict[str, Weight] = {}
 
     def weight(self, name: str) -> Array:
         """One tensor of the file in the model's dtype, without the suffix `.weight`."""
+        return self._weight(name).values
+
+    def _weight(self, name: str) -> Weight:
         if name not in self._weights:
-            self._weights[name] = self._file.tensor(f"{name}.weight").astype(self.dtype)
+            values = self.file.tensor(f"{name}.weight").astype(self.dtype, copy=False)
+            self._weights[name] = Weight(name, values)
         return self._weights[name]
 
-    def logits(self, tokens: NDArray[np.int64], tap: Tap | None = None) -> Array:
-        """Next-token scores [T, vocabulary] for each of the tokens [T]."""
-        x = self._normalize(self._blocks(tokens, self.config.layers, tap), "output_norm")
-        head = "output" if "output.weight" in self._file else "token_embd"
-        return x @ self.weight(head).T
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the model knows, that is scores of one prediction."""
+        return self.file.shape(f"{self._head}.weight")[0]
 
-    def capture(self, tokens: NDArray[np.int64], layer: int) -> dict[str, Array]:
-        """Inputs [T, K] of the projections of one layer, by the names of `PROJECTIONS`.
+    @property
+    def _head(self) -> str:
+        """Without a head of its own, a model takes the table of its embeddings."""
+        return "output" if "output.weight" in self.file else "token_embd"
 
-        Raises
-        ------
-        ValueError
-            When the model has no such layer.
+    def logits(self, tokens: NDArray[np.int64], arithmetic: Arithmetic = FLOAT) -> Array:
+        """Next-token scores [..., T, vocabulary] for each of the tokens [..., T]."""
+        return self.head(self.hidden(tokens, arithmetic))
+
+    def hidden(
+        self,
+        tokens: NDArray[np.int64],
+        arithmetic: Arithmetic = FLOAT,
+        block_done: Callable[[], None] | None = None,
+    ) -> Array:
+        """What enters the head: final hidden states [..., T, hidden] of windows of tokens [..., T].
+
+        Parameters
+        ----------
+        tokens : int64 array [..., T]
+            One window or several of the same length, which do not see each other.
+        arithmetic : Arithmetic
+        block_done : callable, optional
+            Called after every block, so that progress can be shown.
         """
-        if not 0 <= layer < self.config.layers:
-            raise ValueError(f"layer must be in 0..{self.config.layers - 1}, not {layer}")
-        captured: dict[str, Array] = {}
+        x = self.blocks(tokens, self.config.layers, arithmetic, block_done)
+        return self._normalize(x, "output_norm").reshape(*tokens.shape, -1)
 
-        def keep(at: int, projection: str, x: Array) -> Array:
-            if at == layer:
-                captured[projection] = x
-            return x
+    def head(self, hidden: Array) -> Array:
+        """Next-token scores [..., vocabulary] of final hidden states [..., hidden]; always plain float."""
+        return hidden @ self.weight(self._head).T
 
-        self._blocks(tokens, layer + 1, keep)
-        return captured
-
-    def _blocks(self, tokens: NDArray[np.int64], count: int, tap: Tap | None) -> Array:
-        """The residual stream [T, hidden] after the first `count` blocks."""
-        apply: Tap = tap or (lambda _layer, _projection, x: x)
-        x = self.weight("token_embd")[tokens]
+    def blocks(
+        self,
+        tokens: NDArray[np.int64],
+        count: int,
+        arithmetic: Arithmetic = FLOAT,
+        block_done: Callable[[], None] | None = None,
+    ) -> Array:
+        """The residual stream [all tokens, hidden] after the first `count` blocks; as `hidden` otherwise."""
+        length = tokens.shape[-1]
+        turns = self._turns(length)
+        x = self.weight("token_embd")[tokens.reshape(-1)]
         for layer in range(count):
-            x = x + self._attention(layer, self._normalize(x, f"blk.{layer}.attn_norm"), apply)
-            x = x + self._gated_unit(layer, self._normalize(x, f"blk.{layer}.ffn_norm"), apply)
+            x = x + self._attention(layer, self._normalize(x, f"blk.{layer}.attn_norm"), arithmetic, turns)
+            x = x + self._gated_unit(layer, self._normalize(x, f"blk.{layer}.ffn_norm"), arithmetic)
+            if block_done is not None:
+                block_done()
         return x
+
+    def _project(self, layer: int, part: str, x: Array, arithmetic: Arithmetic) -> Array:
+        return arithmetic.product(layer, part, x, self._weight(f"blk.{layer}.{part}"))
 
     def _normalize(self, x: Array, name: str) -> Array:
         """RMSNorm over the last axis."""
@@ -134,46 +152,73 @@ class Llama:
         normalized: Array = x / np.sqrt(mean_square + self.config.epsilon) * self.weight(name)
         return normalized
 
-    def _attention(self, layer: int, x: Array, tap: Tap) -> Array:
-        """Causal grouped-query attention: [T, hidden] to [T, hidden]."""
-        config, length = self.config, len(x)
-        x = tap(layer, "qkv", x)
-        q, k, v = (x @ self.weight(f"blk.{layer}.{part}").T for part in PROJECTIONS["qkv"])
-        # [query heads that share a key, key heads, T, head size]
-        queries = self._rotate(q.reshape(length, config.heads, config.head_size))
-        queries = queries.reshape(length, config.kv_heads, -1, config.head_size).transpose(2, 1, 0, 3)
-        keys = self._rotate(k.reshape(length, config.kv_heads, config.head_size)).transpose(1, 2, 0)
-        values = v.reshape(length, config.kv_heads, config.head_size).transpose(1, 0, 2)
-        scores = queries @ keys / math.sqrt(config.head_size)
-        scores[..., np.triu(np.ones((length, length), dtype=bool), k=1)] = -np.inf
-        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        mixed = (weights / weights.sum(axis=-1, keepdims=True)) @ values
-        mixed = mixed.transpose(2, 1, 0, 3).reshape(length, config.hidden)
-        return tap(layer, "o", mixed) @ self.weight(f"blk.{layer}.attn_output").T
+    def _attention(self, layer: int, x: Array, arithmetic: Arithmetic, turns: tuple[Array, Array]) -> Array:
+        """Causal grouped-query attention of windows one after another: [all tokens, hidden] to the same."""
+        config, length = self.config, len(turns[0])
+        x = arithmetic.activation(layer, "qkv", x)
+        # [windows, heads, T, head size]
+        q, k, v = (
+            self._project(layer, part, x, arithmetic)
+            .reshape(-1, length, heads, config.head_size)
+            .transpose(0, 2, 1, 3)
+            for part, heads in (
+                ("attn_q", config.heads),
+                ("attn_k", config.kv_heads),
+                ("attn_v", config.kv_heads),
+            )
+        )
+        queries = arithmetic.queries(layer, _rotate(q, turns))
+        keys = arithmetic.keys(layer, _rotate(k, turns))
+        values = arithmetic.values(layer, v)
+        mixed = np.empty((len(q), length, config.heads, config.head_size), dtype=self.dtype)
+        for window, out in enumerate(mixed):
+            for first in range(0, length, _QUERIES):
+                some = slice(first, min(first + _QUERIES, length))
+                out[some] = self._attend(
+                    layer,
+                    arithmetic,
+                    queries[window, :, some],
+                    keys[window, :, : some.stop],
+                    values[window, :, : some.stop],
+                )
+        mixed = arithmetic.activation(layer, "o", mixed.reshape(len(x), -1))
+        return self._project(layer, "attn_output", mixed, arithmetic)
 
-    def _rotate(self, x: Array) -> Array:
-        """Rotary positions on [T, heads, head size], pairs interleaved as Llama GGUF files store them."""
-        half = x.shape[-1] // 2
+    def _attend(self, layer: int, arithmetic: Arithmetic, q: Array, k: Array, v: Array) -> Array:
+        """The last queries of a window [heads, n, size] over all keys up to them: [n, heads, size]."""
+        heads, count, size = q.shape
+        shape = (len(k), heads // len(k), count, k.shape[1])
+        # Query heads that share a key head are rows of one product.
+        scores = (q.reshape(len(k), -1, size) @ k.swapaxes(1, 2)).reshape(shape)
+        scores /= math.sqrt(size)
+        later = np.triu(np.ones((count, count), dtype=bool), k=1)
+        scores[..., -count:][..., later] = -np.inf
+        scores -= scores.max(axis=-1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=-1, keepdims=True)
+        mixed = arithmetic.probabilities(layer, scores).reshape(len(k), -1, k.shape[1]) @ v
+        return mixed.reshape(heads, count, size).swapaxes(0, 1)
+
+    def _turns(self, length: int) -> tuple[Array, Array]:
+        """Cosine and sine [T, head size / 2] of every position's turn."""
+        half = self.config.head_size // 2
         frequency = self.config.rope_base ** (-np.arange(half) / half)
-        angle = np.arange(len(x))[:, None, None] * frequency
-        cos, sin = np.cos(angle).astype(self.dtype), np.sin(angle).astype(self.dtype)
-        even, odd = x[..., 0::2], x[..., 1::2]
-        return np.stack((even * cos - odd * sin, even * sin + odd * cos), axis=-1).reshape(x.shape)
+        angle = np.arange(length)[:, None] * frequency
+        return np.cos(angle).astype(self.dtype), np.sin(angle).astype(self.dtype)
 
-    def _gated_unit(self, layer: int, x: Array, tap: Tap) -> Array:
-        """The SwiGLU feed-forward part: [T, hidden] to [T, hidden]."""
-        x = tap(layer, "up_gate", x)
-        up, gate = (x @ self.weight(f"blk.{layer}.{part}").T for part in PROJECTIONS["up_gate"])
+    def _gated_unit(self, layer: int, x: Array, arithmetic: Arithmetic) -> Array:
+        """The SwiGLU feed-forward part: [all tokens, hidden] to the same."""
+        x = arithmetic.activation(layer, "up_gate", x)
+        up, gate = (self._project(layer, part, x, arithmetic) for part in ("ffn_up", "ffn_gate"))
         # A strongly negative gate makes exp(-gate) overflow to infinity, and the quotient the right zero.
         with np.errstate(over="ignore"):
             hidden = gate / (1 + np.exp(-gate)) * up
-        return tap(layer, "down", hidden) @ self.weight(f"blk.{layer}.ffn_down").T
+        hidden = arithmetic.activation(layer, "down", hidden)
+        return self._project(layer, "ffn_down", hidden, arithmetic)
 
 
-def perplexity(logits: Array, tokens: NDArray[np.int64]) -> float:
-    """Perplexity of tokens [T] under the scores [T, vocabulary] given to each next token."""
-    scores = logits[:-1].astype(np.float64)
-    top = scores.max(axis=-1, keepdims=True)
-    log_total = np.log(np.exp(scores - top).sum(axis=-1)) + top[:, 0]
-    chosen = scores[np.arange(len(scores)), tokens[1:]]
-    return float(np.exp(np.mean(log_total - chosen)))
+def _rotate(x: Array, turns: tuple[Array, Array]) -> Array:
+    """Rotary positions on [..., T, head size], pairs interleaved as Llama GGUF files store them."""
+    cos, sin = turns
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return np.stack((even * cos - odd * sin, even * sin + odd * cos), axis=-1).reshape(x.shape)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from anda.fixture import FILE, data_directory
+from anda.llm.capture import capture_inputs
 from anda.llm.extract import extract_block
 from anda.llm.gguf import GgufFile
 from anda.llm.llama import Llama
@@ -22,14 +23,15 @@ TEXT = "the thin thing in the inn"
 def test_the_block_holds_rounded_inputs_and_spread_channels(tiny: TinyModel) -> None:
     block = extract_block(tiny.path, TEXT, tokens=6, channels=8)
     file = GgufFile(tiny.path)
-    exact = Llama(file, np.float64).capture(Tokenizer(file).encode(TEXT)[:6], 1)
+    exact = capture_inputs(Llama(file, np.float64), Tokenizer(file).encode(TEXT)[:6], [1])
     assert list(block) == ["qkv", "o", "up_gate", "down"]
-    for name, projection in block.items():
+    for (_, name), x in exact.items():
+        projection = block[name]
         length = FFN if name == "down" else HIDDEN
         assert projection.x.shape == (6, length)
         assert projection.levels.shape == (8, length)
         assert projection.scales.shape == (8, 1)
-        assert np.array_equal(projection.x, exact[name].astype(np.float16))
+        assert np.array_equal(projection.x, x.astype(np.float16))
     # 64 channels of q, k and v: every eighth is kept, so the last two come from v.
     v = tiny.weights["blk.1.attn_v"]
     assert np.array_equal(block["qkv"].levels[6:], IntegerWeights.quantize(v[[0, 8]]).levels)

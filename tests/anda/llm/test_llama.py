@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from anda.llm.arithmetic import PROJECTIONS, Arithmetic, Kind, Weight
+from anda.llm.capture import capture_inputs
 from anda.llm.gguf import GgufFile
-from anda.llm.llama import PROJECTIONS, Llama, perplexity
+from anda.llm.llama import Llama
 
 from .conftest import EPSILON, FFN, HEADS, HIDDEN, KV_HEADS, LAYERS, ROPE_BASE, TinyModel, write
 
@@ -99,51 +101,100 @@ def test_logits_equal_the_slow_reference(tiny: TinyModel, slow: Any, dtype: Any,
     np.testing.assert_allclose(logits, slow[0], rtol=tolerance, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("layer", range(LAYERS))
-def test_captured_inputs_equal_the_slow_reference(tiny: TinyModel, slow: Any, layer: int) -> None:
-    captured = Llama(GgufFile(tiny.path), np.float64).capture(TOKENS, layer)
-    assert list(captured) == list(PROJECTIONS)
-    assert captured["down"].shape == (len(TOKENS), FFN)
-    for name, x in captured.items():
-        np.testing.assert_allclose(x, slow[1][layer, name], rtol=1e-6, atol=1e-6)
+def test_captured_inputs_equal_the_slow_reference(tiny: TinyModel, slow: Any) -> None:
+    captured = capture_inputs(Llama(GgufFile(tiny.path), np.float64), TOKENS, range(LAYERS))
+    assert list(captured) == [(layer, kind) for layer in range(LAYERS) for kind in PROJECTIONS]
+    assert captured[0, "down"].shape == (len(TOKENS), FFN)
+    for place, x in captured.items():
+        np.testing.assert_allclose(x, slow[1][place], rtol=1e-6, atol=1e-6)
 
 
-def test_a_tap_sees_every_projection_once_and_can_replace_its_input(tiny: TinyModel) -> None:
-    model = Llama(GgufFile(tiny.path), np.float64)
-    calls: list[tuple[int, str]] = []
+class Watch(Arithmetic):
+    """Writes down every call and its shape, and may put zeros in place of what enters o and down."""
 
-    def watch(layer: int, projection: str, x: NDArray[Any]) -> NDArray[Any]:
-        calls.append((layer, projection))
-        return x
+    def __init__(self, silence: bool = False) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.silence = silence
 
-    def silence(layer: int, projection: str, x: NDArray[Any]) -> NDArray[Any]:
-        return x * 0 if projection in ("o", "down") else x
+    def activation(self, layer: int, kind: Kind, x: NDArray[Any]) -> NDArray[Any]:
+        self.calls.append((layer, kind, x.shape))
+        return x * 0 if self.silence and kind in ("o", "down") else x
 
-    assert np.array_equal(model.logits(TOKENS, watch), model.logits(TOKENS))
-    assert calls == [(layer, name) for layer in range(LAYERS) for name in PROJECTIONS]
+    def product(self, layer: int, part: str, x: NDArray[Any], weight: Weight) -> NDArray[Any]:
+        self.calls.append((layer, part, weight.name))
+        return super().product(layer, part, x, weight)
+
+    def queries(self, layer: int, q: NDArray[Any]) -> NDArray[Any]:
+        self.calls.append((layer, "queries", q.shape))
+        return q
+
+    def keys(self, layer: int, k: NDArray[Any]) -> NDArray[Any]:
+        self.calls.append((layer, "keys", k.shape))
+        return k
+
+    def values(self, layer: int, v: NDArray[Any]) -> NDArray[Any]:
+        self.calls.append((layer, "values", v.shape))
+        return v
+
+    def probabilities(self, layer: int, p: NDArray[Any]) -> NDArray[Any]:
+        self.calls.append((layer, "probabilities", p.shape))
+        assert np.allclose(p.sum(axis=-1), 1)
+        assert not np.triu(p, 1).any()
+        return p
+
+
+def test_an_arithmetic_is_asked_at_every_place_once_and_in_order(tiny: TinyModel) -> None:
+    model, watch = Llama(GgufFile(tiny.path), np.float64), Watch()
+    two = np.stack([TOKENS, TOKENS[::-1]])
+    assert np.array_equal(model.logits(two, watch), model.logits(two))
+    rows, length = two.size, len(TOKENS)
+    assert watch.calls[: len(watch.calls) // LAYERS] == [
+        (0, "qkv", (rows, HIDDEN)),
+        (0, "attn_q", "blk.0.attn_q"),
+        (0, "attn_k", "blk.0.attn_k"),
+        (0, "attn_v", "blk.0.attn_v"),
+        (0, "queries", (2, HEADS, length, HEAD)),
+        (0, "keys", (2, KV_HEADS, length, HEAD)),
+        (0, "values", (2, KV_HEADS, length, HEAD)),
+        *[(0, "probabilities", (KV_HEADS, HEADS // KV_HEADS, length, length))] * 2,
+        (0, "o", (rows, HIDDEN)),
+        (0, "attn_output", "blk.0.attn_output"),
+        (0, "up_gate", (rows, HIDDEN)),
+        (0, "ffn_up", "blk.0.ffn_up"),
+        (0, "ffn_gate", "blk.0.ffn_gate"),
+        (0, "down", (rows, FFN)),
+        (0, "ffn_down", "blk.0.ffn_down"),
+    ]
+
+
+def test_an_arithmetic_can_replace_what_enters_a_projection(tiny: TinyModel) -> None:
     # With both outputs of every block silenced, only the embedding reaches the head.
+    logits = Llama(GgufFile(tiny.path), np.float64).logits(TOKENS, Watch(silence=True))
     embedding = tiny.weights["token_embd"][TOKENS]
     root = np.sqrt((embedding**2).mean(axis=-1, keepdims=True) + EPSILON)
     bare = embedding / root * tiny.weights["output_norm"] @ tiny.weights["token_embd"].T
-    np.testing.assert_allclose(model.logits(TOKENS, silence), bare, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(logits, bare, rtol=1e-6, atol=1e-9)
+
+
+def test_windows_together_are_windows_apart(tiny: TinyModel) -> None:
+    model = Llama(GgufFile(tiny.path), np.float64)
+    many = np.random.default_rng(1).integers(0, len(tiny.tokens), (3, 300))
+    together = model.hidden(many)
+    # 300 queries are more than are looked at together.
+    for tokens, hidden in zip(many, together, strict=True):
+        np.testing.assert_allclose(model.hidden(tokens), hidden, rtol=1e-9)
+        np.testing.assert_allclose(model.hidden(tokens[:200]), hidden[:200], rtol=1e-9, atol=1e-12)
 
 
 def test_a_layer_that_does_not_exist_is_refused(tiny: TinyModel) -> None:
+    model = Llama(GgufFile(tiny.path))
     with pytest.raises(ValueError, match=r"layer must be in 0\.\.1, not 2"):
-        Llama(GgufFile(tiny.path)).capture(TOKENS, LAYERS)
+        capture_inputs(model, TOKENS, [0, LAYERS])
+    with pytest.raises(ValueError, match=r"at least one layer in 0\.\.1 was expected, not none"):
+        capture_inputs(model, TOKENS, [])
 
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     other = write(tmp_path / "other.gguf", {"general.architecture": "mamba"})
     with pytest.raises(ValueError, match=r"other\.gguf holds a 'mamba' model; expected 'llama'"):
         Llama(GgufFile(other.path))
-
-
-def test_perplexity_of_known_distributions() -> None:
-    tokens = np.array([0, 1, 2, 3], dtype=np.int64)
-    assert perplexity(np.zeros((4, 5)), tokens) == pytest.approx(5)
-    # Three quarters for the right token, the rest for one other.
-    scores = np.full((4, 4), -1000.0)
-    for row, right in enumerate([1, 2, 3]):
-        scores[row, right], scores[row, 0] = math.log(3), 0.0
-    assert perplexity(scores, tokens) == pytest.approx(4 / 3)
