@@ -7,13 +7,15 @@ judged on others. Scales are FP16 values, so that no solver has to round them to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SYNTHETIC", "ActivationGrid", "Problem", "Recipe", "synthetic_problem"]
+from anda.ptq.activation import ActivationQuantizer
+
+__all__ = ["LEVELS", "SYNTHETIC", "Problem", "Recipe", "synthetic_problem"]
 
 LEVELS = 7
 """Largest level of the narrow INT4 grid, -7 to 7, that every solver is held to."""
@@ -22,43 +24,6 @@ LEVELS = 7
 _REACHES = np.arange(100, 34, -5) / 100
 
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class ActivationGrid:
-    """Uniform integers for the inputs of a layer: `x = scale * (code - zero)`.
-
-    Attributes
-    ----------
-    bits : int
-        Width of a code, 2 to 16.
-    signed : bool
-        Codes from `-2^(bits-1)` to `2^(bits-1) - 1`, without a zero point, or from 0 to `2^bits - 1`.
-    scale : float
-        An FP16 value.
-    zero : int
-        Code of the value 0, in the range of the codes.
-    """
-
-    bits: int
-    signed: bool
-    scale: float
-    zero: int = 0
-
-    @property
-    def ends(self) -> tuple[int, int]:
-        """Least and greatest code."""
-        return _ends(self.bits, self.signed)
-
-    def codes(self, x: Array) -> NDArray[np.int64]:
-        """Nearest codes, halves to even, in the arithmetic of FP32, as common quantizers compute them."""
-        rounded = np.rint(x / np.float32(self.scale)) + np.float32(self.zero)
-        codes: NDArray[np.int64] = np.clip(rounded, *self.ends).astype(np.int64)
-        return codes
-
-    def values(self, codes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What the codes stand for."""
-        return self.scale * (codes - self.zero).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,25 +71,26 @@ class Problem:
         single, calibration, held_out = (a.astype(np.float32) for a in (weights, seen, unseen))
         return cls(name, single, _weight_scales(single), calibration, held_out, signed)
 
-    def grid(self, bits: int = 8) -> ActivationGrid:
-        """The grid of least squared error on the calibration inputs."""
-        low, high = _ends(bits, self.activation_signed)
-        least = min(float(self.calibration.min()), 0.0)
-        most = max(float(self.calibration.max()), 0.0)
+    def quantizer(self, bits: int = 8) -> ActivationQuantizer:
+        """The integers of least squared error for the calibration inputs; the scale is an FP16 value.
 
-        def made(reach: float) -> ActivationGrid:
-            if self.activation_signed:
-                return ActivationGrid(bits, True, _half(reach * max(most, -least) / high))
-            scale = _half(reach * (most - least) / high)
-            return ActivationGrid(bits, False, scale, int(np.clip(round(-reach * least / scale), low, high)))
+        Raises
+        ------
+        ValueError
+            When the width is not 2 to 16 bits.
+        """
 
-        def error(grid: ActivationGrid) -> float:
-            return float(np.sum((grid.values(grid.codes(self.calibration)) - self.calibration) ** 2))
+        def made(reach: float) -> ActivationQuantizer:
+            fitted = ActivationQuantizer.fit(self.calibration, bits, self.activation_signed, clip=reach)
+            return replace(fitted, scale=float(np.float16(fitted.scale)))
+
+        def error(quantizer: ActivationQuantizer) -> float:
+            return float(np.sum((quantizer.dequantize(self.calibration) - self.calibration) ** 2))
 
         return min(map(made, _REACHES.tolist()), key=error)
 
     def held_out_error(
-        self, levels: NDArray[Any], grid: ActivationGrid, scales: NDArray[Any] | None = None
+        self, levels: NDArray[Any], quantizer: ActivationQuantizer, scales: NDArray[Any] | None = None
     ) -> float:
         """Norm of the error of the outputs over the norm of the outputs, on inputs no solver has seen.
 
@@ -132,9 +98,9 @@ class Problem:
         ----------
         levels : int array [C, K]
             The quantized weights.
-        grid : ActivationGrid
+        quantizer : ActivationQuantizer
             How the inputs are quantized; the reference takes them as they are.
-        scales : float array [C] or [C, K], optional
+        scales : float array [C], optional
             By default those of the problem.
 
         Raises
@@ -147,8 +113,7 @@ class Problem:
                 f"levels of {self.name} must have shape {self.weights.shape}, not {levels.shape}"
             )
         given = np.asarray(self.weight_scales if scales is None else scales, np.float64)
-        scaled = levels * given.reshape(len(given), -1)
-        return self.output_error(grid.values(grid.codes(self.held_out)) @ scaled.T)
+        return self.output_error(quantizer.dequantize(self.held_out) @ levels.T * given)
 
     def output_error(self, outputs: NDArray[Any]) -> float:
         """The same for outputs [rows, C] of the held-out inputs, however they were computed."""
@@ -251,13 +216,3 @@ def _weight_scales(weights: Array) -> Array:
     errors = np.sum((levels * scales - weights) ** 2, axis=2)
     best: Array = scales[np.argmin(errors, axis=0), np.arange(len(weights)), 0]
     return best
-
-
-def _ends(bits: int, signed: bool) -> tuple[int, int]:
-    if not 2 <= bits <= 16:
-        raise ValueError(f"activations must have 2 to 16 bits, not {bits!r}")
-    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-
-
-def _half(value: float) -> float:
-    return float(np.float16(value))

@@ -1,9 +1,9 @@
-"""Brevitas' AXE on the same layers: run by a Python that has torch and Brevitas, which this project does not need.
+"""Brevitas' AXE on the same layers, run by a Python that has torch and Brevitas; this project needs neither.
 
 Usage: peer.py DIRECTORY
 
-Reads every `NAME.problem.npz` of the directory and writes `NAME.peer.npz`: the integer levels of both solvers
-for each cell, how long each took, and the codes of the calibration inputs, so that both sides can be compared.
+Reads every `NAME.problem.npz` of the directory and writes `NAME.peer.npz`: the integer levels of both
+solvers for each cell, how long each took, and the codes of the calibration inputs, for a comparison of those.
 """
 
 from __future__ import annotations
