@@ -42,6 +42,8 @@ class AccumulatorParameters:
         "fp32" or "fp16".
     adder_cells : AdderCells
         The polarity of the library's adder cells.
+    always_taken : bool
+        Whether the consumer takes every result in the cycle it is there. Then results hold no sum back.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class AccumulatorParameters:
     slots: int = 1
     output: ResultFormat = "fp32"
     adder_cells: AdderCells = AdderCells.PLAIN
+    always_taken: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (("sum_bits", 6, 40), ("max_planes", 2, 17), ("slots", 1, 64)):
@@ -102,7 +105,8 @@ class AccumulatorParameters:
     def name(self) -> str:
         """The parameters in a word, as a Verilog module name carries them."""
         parts = [f"anda_accumulator_{self.sum_bits}", f"p{self.max_planes}", f"s{self.slots}", self.output]
-        return "_".join(parts) + ("_inv" if self.adder_cells is AdderCells.INVERTING else "")
+        taken = "_taken" if self.always_taken else ""
+        return "_".join(parts) + taken + ("_inv" if self.adder_cells is AdderCells.INVERTING else "")
 
 
 def sum_layout(sum_bits: int, slot_bits: int) -> data.StructLayout:
@@ -128,7 +132,8 @@ class Accumulator(NamedComponent):
 
     `2^k` is the group's unit in the last place, `k = E - 13 - planes`. Sums of different slots are taken one
     a cycle; two sums of one slot are at least two cycles apart. A sum with `last` holds the input back for
-    two cycles more, and then until its result is taken: the result waits in the accumulator itself.
+    two cycles more, and then until its result is taken: the result waits in the accumulator itself. With
+    `always_taken` it leaves through a register of its own and holds nothing back.
 
     Parameters
     ----------
@@ -166,7 +171,9 @@ class Accumulator(NamedComponent):
         ports = {
             "sums": In(stream.Signature(sum_layout(p.sum_bits, p.slot_bits))),
             "planes": In(p.window.planes.bits),
-            "results": Out(stream.Signature(result_layout(p.value_bits, p.slot_bits))),
+            "results": Out(
+                stream.Signature(result_layout(p.value_bits, p.slot_bits), always_ready=p.always_taken)
+            ),
             "nonfinite": Out(1),
             "clear_nonfinite": In(1),
         }
@@ -212,9 +219,14 @@ class Accumulator(NamedComponent):
         m.d.comb += [
             same_slot.eq(adding & (adding_slot == slot) if p.slot_bits else adding),
             finishing.eq(rounding & rounding_last),
-            ending.eq((adding & adding_last) | finishing),
-            held.eq(leaving & ~self.results.ready),
-            self.sums.ready.eq(~(same_slot | ending | held)),
+        ]
+        if not p.always_taken:
+            m.d.comb += [
+                ending.eq((adding & adding_last) | finishing),
+                held.eq(leaving & ~self.results.ready),
+            ]
+        m.d.comb += [
+            self.sums.ready.eq(~same_slot if p.always_taken else ~(same_slot | ending | held)),
             accept.eq(self.sums.valid & self.sums.ready),
             scaled.sum.eq(sums.sum),
             scaled.exponent.eq(sums.exponent),
@@ -235,11 +247,18 @@ class Accumulator(NamedComponent):
             inexact.eq(aligned.inexact),
             leaving.eq(finishing | held),
         ]
-        if p.slot_bits:
+        if p.slot_bits and p.always_taken:
+            m.d.sync += adding_slot.eq(sums.slot)
+        elif p.slot_bits:
             # While a result leaves, no sum is being added: the accumulator is read for one or for the other.
             m.d.sync += adding_slot.eq(Mux(finishing, rounding_slot, Mux(held, adding_slot, sums.slot)))
 
         word = self._words(m, rounding, rounding_slot, rounded.word, adding_slot)
+        result, result_slot = word, adding_slot
+        if p.always_taken:
+            result = Signal(WORD_BITS, name="result_word", reset_less=True)
+            result_slot = Signal(p.slot_bits, name="result_slot", reset_less=True)
+            m.d.sync += [result.eq(rounded.word), result_slot.eq(rounding_slot)]
         m.d.comb += [
             aligned.word.eq(word),
             aligned.first.eq(adding_first),
@@ -251,12 +270,12 @@ class Accumulator(NamedComponent):
             self.results.valid.eq(leaving),
         ]
         if p.slot_bits:
-            m.d.comb += self.results.payload.slot.eq(adding_slot)
+            m.d.comb += self.results.payload.slot.eq(result_slot)
         _sticky(m, self.nonfinite, accept & scaled.nonfinite, self.clear_nonfinite)
         if p.output == "fp32":
-            m.d.comb += self.results.payload.value.eq(fp32_bits(word))
+            m.d.comb += self.results.payload.value.eq(fp32_bits(result))
         else:
-            value, overflow = fp16_bits(m, word)
+            value, overflow = fp16_bits(m, result)
             m.d.comb += self.results.payload.value.eq(value)
             _sticky(m, self.overflow, leaving & self.results.ready & overflow, self.clear_overflow)
         return m

@@ -1,4 +1,4 @@
-"""Processing elements in a column: one copy of the weight registers for all of them."""
+"""Processing elements in a column: one copy of the weight registers for all of them, or one in each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["PeColumn"]
 
 
 class PeColumn(NamedComponent):
-    """Processing elements that share their weights: each row has activations of its own.
+    """Processing elements with the same weights: each row has activations of its own.
 
     All rows take their beats in the same cycle and give their sums together. One set of weight levels serves
     one group of every row; the next set loads meanwhile.
@@ -28,11 +28,13 @@ class PeColumn(NamedComponent):
     Parameters
     ----------
     parameters : PeParameters
-        Of every element; its weights are outside.
+        Of every element. Weights outside: one buffer for all of them. Inside: every element has its own, as
+        published, and all are loaded alike.
     rows : int
         Elements in the column.
     format : Format or None
         Store codes of this format and decode them behind the registers; None stores the levels themselves.
+        With weights outside only.
 
     Members
     -------
@@ -46,7 +48,8 @@ class PeColumn(NamedComponent):
     Raises
     ------
     ValueError
-        Elements that hold weights themselves, no row, or a format whose levels are wider than the elements'.
+        No row, a format for elements that hold their weights themselves, or one whose levels are wider than
+        theirs.
     """
 
     planes: stream.Interface
@@ -54,11 +57,13 @@ class PeColumn(NamedComponent):
     results: stream.Interface
 
     def __init__(self, parameters: PeParameters, *, rows: int, format: Format | None = None):
-        if parameters.weights != "outside":
-            raise ValueError(f"elements of a column have their weights outside, not {parameters.weights}")
         if rows < 1:
             raise ValueError(f"a column has at least 1 row, not {rows}")
         if format is not None:
+            if parameters.weights != "outside":
+                raise ValueError(
+                    f"codes of {format.name} are decoded for elements with their weights outside"
+                )
             require_decodable(format, parameters.level_bits)
         self.parameters = p = parameters
         self.rows = rows
@@ -93,24 +98,37 @@ class PeColumn(NamedComponent):
         """The weight buffer, and the elements side by side in lockstep."""
         m = Module()
         p = self.parameters
-        m.submodules.weights = weights = self._weight_registers()
         elements = [ProcessingElement(p) for _ in range(self.rows)]
         go = Signal()
-        m.d.comb += [
-            weights.load.payload.eq(self.load.payload),
-            weights.load.valid.eq(self.load.valid),
-            self.load.ready.eq(weights.load.ready),
-            go.eq(self.planes.valid & weights.valid),
-            # Every element is ready when one is; naming all of them keeps the lockstep visible.
-            self.planes.ready.eq(weights.valid & reduce(and_, (pe.planes.ready for pe in elements))),
-            weights.retire.eq(self.planes.valid & self.planes.ready & self.planes.payload.last),
-            self.results.valid.eq(reduce(and_, (pe.result.valid for pe in elements))),
-        ]
+        if p.weights == "outside":
+            m.submodules.weights = weights = self._weight_registers()
+            m.d.comb += [
+                weights.load.payload.eq(self.load.payload),
+                weights.load.valid.eq(self.load.valid),
+                self.load.ready.eq(weights.load.ready),
+                go.eq(self.planes.valid & weights.valid),
+                # Every element is ready when one is; naming all of them keeps the lockstep visible.
+                self.planes.ready.eq(weights.valid & reduce(and_, (pe.planes.ready for pe in elements))),
+                weights.retire.eq(self.planes.valid & self.planes.ready & self.planes.payload.last),
+            ]
+        else:
+            m.d.comb += [
+                self.load.ready.eq(reduce(and_, (pe.load.ready for pe in elements))),
+                self.planes.ready.eq(reduce(and_, (pe.planes.ready for pe in elements))),
+                go.eq(self.planes.valid & self.planes.ready),
+            ]
+            for pe in elements:
+                m.d.comb += [
+                    pe.load.payload.eq(self.load.payload),
+                    pe.load.valid.eq(self.load.valid & self.load.ready),
+                ]
+        m.d.comb += self.results.valid.eq(reduce(and_, (pe.result.valid for pe in elements)))
         width = p.lanes * p.planes_per_cycle
         for row, pe in enumerate(elements):
             m.submodules[f"row_{row}"] = pe
+            if p.weights == "outside":
+                m.d.comb += pe.levels.eq(weights.levels)
             m.d.comb += [
-                pe.levels.eq(weights.levels),
                 pe.planes.valid.eq(go),
                 pe.planes.payload.words.eq(self.planes.payload.words.word_select(row, width)),
                 pe.planes.payload.first.eq(self.planes.payload.first),

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, ResetSignal, Signal, Value
 from amaranth.hdl._ast import Operator, Slice
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In
@@ -59,6 +59,9 @@ def flat_ports(component: NamedComponent) -> list[Port]:
 def _ports(component: NamedComponent) -> Iterator[Port]:
     members: Any = component.signature.flatten(component)
     for path, member, value in members:
+        if isinstance(value, Const):
+            # The `ready` of a stream whose consumer takes everything at once is no wire.
+            continue
         name = "_".join(map(str, path))
         is_input = member.flow == In
         if isinstance(value, data.View) and isinstance(value.shape(), data.StructLayout):
