@@ -2,123 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from golden.bitplanes import Encoding, group_range, require_encoding
 from golden.interval import Interval
 
-from .heap import AdderCells, Bit, BitHeap
+from .heap import Bit, BitHeap
 from .modules import NamedComponent
-from .ranges import Ranged, RangeError, assign, wrap
+from .pe_parameters import Activations, PeParameters, Reduction, WeightPlace
+from .ranges import Ranged, assign, wrap
 from .weights import WeightBuffer, levels_layout
 
-__all__ = ["PeParameters", "ProcessingElement", "Reduction", "WeightPlace", "beat_layout"]
-
-Reduction = Literal["heap", "tree"]
-WeightPlace = Literal["outside", "inside"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeParameters:
-    """Everything that shapes a processing element.
-
-    Parameters
-    ----------
-    lanes : int
-        Elements of a group, 8 to 256.
-    level_bits : int
-        Bits of a signed weight level, 1 to 8.
-    max_planes : int
-        The largest number of words a group may occupy: `M + 1` for sign-magnitude, `P` for two's complement.
-    encoding : str
-        "twos-complement" (contract 2b) or "sign-magnitude" (2a, as published).
-    planes_per_cycle : int
-        Planes taken in one cycle: 1, 2 or 4.
-    weights : str
-        "outside": levels come in at a port, held by registers that many elements share; "inside": two banks
-        of registers in the element, as published.
-    reduction : str
-        "heap": products and accumulator in one heap of full adders; "tree": a tree of two-operand adders.
-    adder_cells : AdderCells
-        The polarity of the library's adder cells (heap only).
-    accumulator_bits : int or None
-        Width of the accumulator; None takes the exact width.
-
-    Raises
-    ------
-    ValueError
-        A parameter is out of its range; RangeError when the accumulator cannot hold every sum.
-    """
-
-    lanes: int = 64
-    level_bits: int = 4
-    max_planes: int = 10
-    encoding: Encoding = "twos-complement"
-    planes_per_cycle: int = 1
-    weights: WeightPlace = "outside"
-    reduction: Reduction = "heap"
-    adder_cells: AdderCells = AdderCells.PLAIN
-    accumulator_bits: int | None = None
-
-    def __post_init__(self) -> None:
-        require_encoding(self.encoding, self.max_planes, self.lanes)
-        if not 1 <= self.level_bits <= 8:
-            raise ValueError(f"level_bits must be from 1 to 8, not {self.level_bits}")
-        if self.planes_per_cycle not in (1, 2, 4):
-            raise ValueError(f"planes_per_cycle must be 1, 2 or 4, not {self.planes_per_cycle}")
-        if self.weights not in get_args(WeightPlace):
-            raise ValueError(f"weights must be outside or inside, not {self.weights!r}")
-        if self.reduction not in get_args(Reduction):
-            raise ValueError(f"reduction must be heap or tree, not {self.reduction!r}")
-        if self.accumulator_bits is not None and self.accumulator_bits < self.sum_range.bits:
-            raise RangeError(
-                f"accumulator_bits must be at least {self.sum_range.bits} for sums from {self.sum_range.min} "
-                f"to {self.sum_range.max}, not {self.accumulator_bits}"
-            )
-
-    @property
-    def level_range(self) -> Interval:
-        """Every weight level."""
-        return Interval.of_bits(self.level_bits, signed=True)
-
-    @property
-    def sum_range(self) -> Interval:
-        """Every group sum `T_g` (contract, section 5)."""
-        return (group_range(self.max_planes, self.encoding) * self.level_range).times(self.lanes)
-
-    @property
-    def sum_bits(self) -> int:
-        """Width of the accumulator and of the result."""
-        return self.accumulator_bits or self.sum_range.bits
-
-    @property
-    def latency(self) -> int:
-        """Cycles from the last beat of a group to its result."""
-        return 1
-
-    def beats(self, planes: int) -> int:
-        """Cycles a group of `planes` words takes."""
-        if self.encoding == "sign-magnitude":
-            return 1 + -(-(planes - 1) // self.planes_per_cycle)
-        return -(-planes // self.planes_per_cycle)
-
-    @property
-    def name(self) -> str:
-        """The parameters in a word, as a Verilog module name carries them."""
-        parts = [
-            f"anda_pe_{self.lanes}x{self.level_bits}",
-            f"{'tc' if self.encoding == 'twos-complement' else 'sm'}{self.max_planes}",
-            f"p{self.planes_per_cycle}",
-            f"{self.reduction}{'_inv' if self.adder_cells is AdderCells.INVERTING else ''}",
-            f"w{self.weights}",
-            f"a{self.sum_bits}",
-        ]
-        return "_".join(parts)
+__all__ = ["Activations", "PeParameters", "ProcessingElement", "Reduction", "WeightPlace", "beat_layout"]
 
 
 def beat_layout(lanes: int, planes_per_cycle: int) -> data.StructLayout:
@@ -134,8 +30,8 @@ class ProcessingElement(NamedComponent):
     """The dot product of one group of activations with one group of weight levels, plane after plane.
 
     `T = sum_i q_i * level_i` (contract, section 5), by `acc <- 2 * acc + sum_i bit_i * level_i`, most
-    significant plane first. The first plane of two's-complement groups is subtracted; the sign plane of
-    sign-magnitude groups is kept and applied lane by lane.
+    significant plane first. The first plane of two's-complement groups is subtracted, unless activations are
+    unsigned; the sign plane of sign-magnitude groups is kept and applied lane by lane.
 
     A group takes `parameters.beats(planes)` cycles, groups follow each other without a gap, and the number of
     planes may change from group to group up to `max_planes`. The accumulator is the output register: while a
@@ -148,9 +44,9 @@ class ProcessingElement(NamedComponent):
     Members
     -------
     planes : In(stream.Signature(beat_layout(lanes, planes_per_cycle)))
-        Two's complement: the planes in order, padded at the front by copies of the first one up to a
-        multiple of `planes_per_cycle`. Sign-magnitude: a beat with the sign plane in its first word, then
-        the magnitude planes, padded at the front by zero planes.
+        Two's complement: the planes in order, padded at the front up to a multiple of `planes_per_cycle` by
+        copies of the first one, or by zero planes when unsigned. Sign-magnitude: a beat with the sign plane
+        in its first word, then the magnitude planes, padded at the front by zero planes.
     levels : In(levels_layout(lanes, level_bits))
         Weights outside: the levels, stable from the first beat of a group to its last.
     load : In(stream.Signature(levels_layout(lanes, level_bits)))
@@ -245,14 +141,15 @@ class ProcessingElement(NamedComponent):
         """Products, corrections and the shifted accumulator in one heap, modulo `2**sum_bits`.
 
         The result is exact: `sum_bits` holds every prefix of every sum, because a prefix of a
-        two's-complement number is its floor (contract, section 5).
+        two's-complement number is its floor (contract, section 5). That is so for certified sums too: the
+        floor is one of the activations that the certificate speaks of.
         """
         p = self.parameters
         heap = BitHeap(p.sum_bits, p.adder_cells)
         opening = 0
         for k, word in enumerate(words):
             shift = p.planes_per_cycle - 1 - k
-            if k == 0 and signs is None:
+            if k == 0 and p.first_is_subtracted:
                 opening = self._add_conditionally_negated(m, heap, word, lanes, start, shift)
             else:
                 self._add_products(heap, word, lanes, signs, shift)
@@ -296,7 +193,9 @@ class ProcessingElement(NamedComponent):
         p = self.parameters
         plane = (Interval(0, 1) * p.level_range).times(p.lanes)
         # Subtracted products count from 0 to -plane.min once their constant is taken out: no carry is lost.
-        inner = BitHeap((plane.max - plane.min).bit_length(), p.adder_cells, prefix="plane_")
+        # What lies above the accumulator is not needed of it.
+        width = min((plane.max - plane.min).bit_length(), max(p.sum_bits - shift, 1))
+        inner = BitHeap(width, p.adder_cells, prefix="plane_")
         self._add_products(inner, word, lanes, None, 0)
         complement = 0
         for column, bits in enumerate(inner.reduce(m, height=2, fold_constant=False)):
@@ -329,7 +228,7 @@ class ProcessingElement(NamedComponent):
                     m.d.comb += assign(chosen, weight)
                 terms.append(chosen)
             plane = self._add_tree(m, terms, f"plane_{k}")
-            if k == 0 and signs is None:
+            if k == 0 and p.first_is_subtracted:
                 plane = self._negated_if(m, plane, start, "signed_plane")
             total = (total << 1) + plane
         old = Signal(signed(p.sum_bits), name="old")
