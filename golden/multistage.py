@@ -48,11 +48,10 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 REGISTER_BITS = Interval(1, 62)
 """Widths a register may have: the sum of a register and a term below `2^62` is exact in int64."""
+ZERO = Interval(0, 0)
 
 Sums = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-ZERO = Interval(0, 0)
 
 
 @dataclass(frozen=True)
@@ -186,11 +185,6 @@ def safe_stages(terms: Sequence[Interval], counts: Sequence[int | None]) -> tupl
         The exact range of every term, as for `MultiStage.ranges`.
     counts : sequence of int or None
         Of every stage.
-
-    Returns
-    -------
-    tuple of Stage
-        All `safe`.
     """
     stages = []
     for count in counts:
@@ -288,12 +282,11 @@ def bit_serial(
     weights = _terms(levels)
     if weights.size and int(np.abs(weights).sum(axis=-1).max()) >= 1 << 31:
         raise ValueError("the magnitudes of the levels of one sum must stay below 2^31 together")
-    register = Stage(bits, None, policy)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     shape = np.broadcast_shapes(held.shape, weights.shape)[:-1]
     acc, overflow = np.zeros(shape, np.int64), np.zeros(shape, bool)
     for plane in _signed_planes(held, planes, encoding):
         exact = 2 * acc + np.einsum("...i,...i->...", plane, weights)
-        low, high = register.range.min, register.range.max
         left = (exact < low) | (exact > high)
         if policy == "safe" and left.any():
             raise ValueError(
