@@ -16,7 +16,13 @@ from .modules import NamedComponent
 from .pe import PeParameters, ProcessingElement, beat_layout
 from .weights import WeightBuffer, levels_layout
 
-__all__ = ["PeColumn"]
+__all__ = ["PeColumn", "load_shape"]
+
+
+def load_shape(parameters: PeParameters, format: Format | None) -> data.Layout | int:
+    """What serves one group of a column: levels, or codes of a format."""
+    p = parameters
+    return levels_layout(p.lanes, p.level_bits) if format is None else codes_shape(p.lanes, format)
 
 
 class PeColumn(NamedComponent):
@@ -71,7 +77,7 @@ class PeColumn(NamedComponent):
         super().__init__(
             {
                 "planes": In(stream.Signature(beat_layout(rows * p.lanes, p.planes_per_cycle))),
-                "load": In(stream.Signature(self._load_shape())),
+                "load": In(stream.Signature(load_shape(p, format))),
                 "results": Out(stream.Signature(data.ArrayLayout(signed(p.sum_bits), rows))),
             }
         )
@@ -81,12 +87,6 @@ class PeColumn(NamedComponent):
         """That of the element, and the number of rows."""
         suffix = f"_{verilog_name(self.format)}" if self.format else ""
         return f"{self.parameters.name}_x{self.rows}{suffix}"
-
-    def _load_shape(self) -> data.Layout | int:
-        p = self.parameters
-        return (
-            levels_layout(p.lanes, p.level_bits) if self.format is None else codes_shape(p.lanes, self.format)
-        )
 
     def _weight_registers(self) -> WeightBuffer | FormatWeights:
         p = self.parameters

@@ -12,7 +12,10 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from golden import formats
+from golden.interval import Interval
 from hdl.accumulator import Accumulator, AccumulatorParameters
+from hdl.array import Array, ArrayParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
@@ -26,6 +29,8 @@ __all__ = [
     "DRAWS",
     "Recipe",
     "distinct",
+    "draw_array",
+    "draw_certified",
     "draw_column",
     "draw_compressor",
     "draw_datapath",
@@ -51,10 +56,21 @@ def draw_pe(random: Random) -> Recipe:
         reduction=random.choice(("heap", "heap", "tree")),
         adder_cells=random.choice(list(AdderCells)),
     )
-    if random.random() < 0.7:
-        return partial(ProcessingElement, exact)
-    wider = replace(exact, accumulator_bits=exact.sum_bits + random.randint(0, 8))
-    return partial(ProcessingElement, wider)
+    if exact.encoding == "twos-complement" and exact.max_planes < 17 and random.random() < 0.25:
+        exact = replace(exact, activations="unsigned")
+    kind = random.choice(("exact", "exact", "exact", "wider", "certified"))
+    if kind == "wider":
+        exact = replace(exact, accumulator_bits=exact.sum_bits + random.randint(0, 8))
+    if kind == "certified":
+        exact = replace(exact, certified=draw_certified(exact, random))
+    return partial(ProcessingElement, exact)
+
+
+def draw_certified(parameters: PeParameters, random: Random) -> Interval:
+    """Certified sums of an element: one lane's products at the least, all of them at the most."""
+    product = parameters.activation_range * parameters.level_range
+    one, all_lanes = product.hull(Interval(0, 0)), parameters.type_range
+    return Interval(random.randint(all_lanes.min, one.min), random.randint(one.max, all_lanes.max))
 
 
 def draw_column(random: Random) -> Recipe:
@@ -131,6 +147,33 @@ def draw_weights(random: Random) -> Recipe:
     return partial(WeightBuffer, lanes=random.choice((8, 16, 32, 64)), level_bits=random.randint(1, 8))
 
 
+def draw_array(random: Random) -> Recipe:
+    """A small array, with levels or with codes of some format."""
+    rows, columns = random.randint(1, 6), random.randint(1, 4)
+    inside = random.random() < 0.3
+    form = None if inside else random.choice((None, "int4", "int4-zp", "e2m1-sp", "w2-star"))
+    weights = formats.get(form) if form else None
+    pe = PeParameters(
+        lanes=random.choice((8, 8, 16)),
+        level_bits=(weights and weights.level_bits) or random.randint(2, 5),
+        max_planes=random.randint(3, 10),
+        encoding=random.choice(("twos-complement", "sign-magnitude")),
+        planes_per_cycle=random.choice((1, 1, 2, 4)),
+        weights="inside" if inside else "outside",
+        reduction=random.choice(("heap", "tree")),
+    )
+    parameters = ArrayParameters(
+        pe=pe,
+        rows=rows,
+        columns=columns,
+        sharing=random.choice([n for n in range(1, rows + 1) if rows % n == 0]),
+        columns_per_load=random.choice([n for n in range(1, columns + 1) if columns % n == 0]),
+        output=random.choice(("fp32", "fp16")),
+        format=weights,
+    )
+    return partial(Array, parameters)
+
+
 def draw_heap(random: Random) -> Recipe:
     """A bit heap: a few to many numbers of mixed widths, signs and weights, and a constant."""
     width = random.randint(1, 24)
@@ -158,6 +201,7 @@ def draw_heap(random: Random) -> Recipe:
 DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "accumulator": draw_accumulator,
     "datapath": draw_datapath,
+    "array": draw_array,
     "pe": draw_pe,
     "column": draw_column,
     "compressor": draw_compressor,

@@ -10,9 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from amaranth.hdl import Shape
 from rich.table import Table
 
 from hdl.accumulator import Accumulator
+from hdl.array import Array
+from hdl.array_column import weights_layout
 from hdl.column import PeColumn
 from hdl.compressor import Compressor
 from hdl.datapath import Datapath
@@ -146,9 +149,11 @@ def bench_of(component: NamedComponent, *, quick: bool = False) -> tuple[str, di
 
 def _pe(component: Any, effort: int) -> dict[str, Any]:
     shape = ("lanes", "level_bits", "max_planes", "encoding", "planes_per_cycle", "weights", "reduction")
-    given = {name: getattr(component.parameters, name) for name in (*shape, "sum_bits", "latency")}
+    p = component.parameters
+    given = {name: getattr(p, name) for name in (*shape, "activations", "sum_bits", "latency")}
     form = getattr(component, "format", None)
     return given | {
+        "certified": [p.certified.min, p.certified.max] if p.certified else None,
         "rows": getattr(component, "rows", 0),
         "format": form.name if form else None,
         "groups": 3 * effort,
@@ -184,6 +189,18 @@ def _datapath(component: Any, effort: int) -> dict[str, Any]:
     }
 
 
+def _array(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    shape = ("rows", "columns", "sharing", "columns_per_load", "output")
+    of_element = ("lanes", "level_bits", "max_planes", "encoding", "planes_per_cycle")
+    return {name: getattr(p, name) for name in shape} | {
+        **{name: getattr(p.pe, name) for name in of_element},
+        "weight_bits": Shape.cast(weights_layout(p)["weights"].shape).width,
+        "format": p.format.name if p.format else None,
+        "tiles": effort,
+    }
+
+
 def _weights(component: Any, effort: int) -> dict[str, Any]:
     return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
 
@@ -200,6 +217,7 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     Compressor: ("compressor", _compressor),
     Accumulator: ("accumulator", _accumulator),
     Datapath: ("datapath", _datapath),
+    Array: ("array", _array),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }

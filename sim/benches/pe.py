@@ -2,7 +2,8 @@
 
 Parameters: the fields of `PeParameters` as JSON, `rows` (0 for an element that stands alone), `format` (of
 the codes that a column loads; None where it loads levels), `sum_bits`, `latency`, and `groups`, how many
-random groups each pair of stall patterns gets.
+random groups each pair of stall patterns gets. With a `certified` range (its two ends) levels are those that
+cannot leave it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from golden.dot import group_dot, group_dot_range
 from golden.interval import Interval
 from sim.bench import Bench, coverage, pack_lanes, parameters
 from sim.stream import STALLS, Sink, Source
+from sim.weight_codes import encode
 
 Integers = NDArray[np.int64]
 
@@ -32,6 +34,12 @@ COUNTS = range(2, P["max_planes"] + 1)
 ROWS = P["rows"] or 1
 LOADED = P["weights"] == "inside" or P["rows"] > 0
 KIND = "column" if P["rows"] else "pe"
+UNSIGNED = P["activations"] == "unsigned"
+CERTIFIED = Interval(*P["certified"]) if P["certified"] else None
+#: The ends of the data types are out of reach of certified levels, whose own ends another bench replays.
+_KINDS = (
+    ["negative", "zero", "positive"] if CERTIFIED else ["lowest", "negative", "zero", "positive", "highest"]
+)
 CONFIGURATION = f"{ENCODING}, {PER_CYCLE} a cycle, {P['weights']}, {P['reduction']}"
 
 
@@ -39,7 +47,7 @@ def declare_coverage() -> None:
     """The points of this component; bins that a configuration cannot reach are not declared for it."""
     coverage.point(f"{KIND}: planes", COUNTS)
     coverage.point(f"{KIND}: padding planes", {_padding(planes) for planes in COUNTS})
-    coverage.point(f"{KIND}: sum", ["lowest", "negative", "zero", "positive", "highest"])
+    coverage.point(f"{KIND}: sum", _KINDS)
     coverage.point(f"{KIND}: source stalls", STALLS)
     coverage.point(f"{KIND}: sink stalls", STALLS)
     coverage.cross(f"{KIND}: source & sink stalls", (f"{KIND}: source stalls", f"{KIND}: sink stalls"))
@@ -51,6 +59,11 @@ def beats_of(planes: int) -> int:
     """Cycles a group takes: the signs one of their own, and the padded planes."""
     signs = int(ENCODING == "sign-magnitude")
     return signs + (planes - signs + _padding(planes)) // int(PER_CYCLE)
+
+
+def integers(planes: int) -> Interval:
+    """What a lane of so many planes can hold."""
+    return Interval.of_bits(planes, signed=False) if UNSIGNED else group_range(planes, ENCODING)
 
 
 def _padding(planes: int) -> int:
@@ -79,8 +92,8 @@ class PeBench(Bench):
 
     def send(self, q: Integers, levels: Integers, planes: int, note: str = "") -> None:
         """Queue groups of `planes` planes, integers [groups, rows, lanes] and levels [groups, lanes]."""
-        levels, sets = encode(levels)
-        bounds = group_dot_range(group_range(planes, ENCODING), LEVELS, LANES)
+        levels, sets = encode(levels, FORMAT, P["level_bits"])
+        bounds = group_dot_range(integers(planes), LEVELS, LANES)
         totals = group_dot(q, levels[:, None, :])
         results = pack_lanes(totals, P["sum_bits"])
         for beats, weights, total, result in zip(self._beats(q, planes), sets, totals, results, strict=True):
@@ -95,7 +108,13 @@ class PeBench(Bench):
 
     def _beats(self, q: Integers, planes: int) -> list[list[int]]:
         """For each group its beats, each one integer: row 0 lowest, and in a row word 0 lowest."""
-        words = plane_words_to_beats(pack(q.astype(np.int32), planes, ENCODING), PER_CYCLE, ENCODING, LANES)
+        if UNSIGNED:  # magnitudes without their signs, which are all in the first beat
+            signed = pack(q.astype(np.int32), planes + 1, "sign-magnitude")
+            words = plane_words_to_beats(signed, PER_CYCLE, "sign-magnitude", LANES)
+            words = words[:, :, 1:]
+        else:
+            packed = pack(q.astype(np.int32), planes, ENCODING)
+            words = plane_words_to_beats(packed, PER_CYCLE, ENCODING, LANES)
         words = np.moveaxis(words, 1, 2)  # [groups, beats, rows, planes a cycle(, words a plane)]
         groups, beats = words.shape[:2]
         flat = pack_lanes(words.reshape(groups * beats, -1), min(LANES, 64))
@@ -108,8 +127,8 @@ class PeBench(Bench):
 
     def random_groups(self, count: int, planes: int) -> tuple[Integers, Integers]:
         """Integers and levels: uniform, or mostly small, or of few values, at random."""
-        q = self._random(group_range(planes, ENCODING), (count, ROWS, LANES))
-        return q, self._random(LEVELS, (count, LANES))
+        q = self._random(integers(planes), (count, ROWS, LANES))
+        return q, within_certificate(self._random(LEVELS, (count, LANES)))
 
     def _random(self, interval: Interval, shape: tuple[int, ...]) -> Integers:
         drawn: Integers = self.numpy.integers(interval.min, interval.max, shape, endpoint=True)
@@ -123,27 +142,21 @@ class PeBench(Bench):
         return drawn
 
 
-def encode(levels: Integers) -> tuple[Integers, list[tuple[int, ...]]]:
-    """The nearest levels that can be loaded, and the items that load them, group by group."""
-    if FORMAT is None or FORMAT.integer_levels is None:
-        return levels, [(item,) for item in pack_lanes(levels, P["level_bits"])]
-    if ZERO_POINTS:
-        top = len(FORMAT.values) - 1
-        zeros = np.clip(-levels.min(axis=1, keepdims=True), 0, top)
-        codes = np.clip(levels + zeros, 0, top)
-        return codes - zeros, list(
-            zip(pack_lanes(codes, FORMAT.code_bits), map(int, zeros[:, 0]), strict=True)
-        )
-    known = {level: code for code, level in enumerate(FORMAT.integer_levels) if level is not None}
-    table, order = np.array(list(known)), np.array(list(known.values()))
-    nearest = np.abs(levels[..., None] - table).argmin(axis=-1)
-    return table[nearest], [(item,) for item in pack_lanes(order[nearest], FORMAT.code_bits)]
+def within_certificate(levels: Integers) -> Integers:
+    """Levels [groups, lanes] with zeros from the first lane on that could leave the certified range."""
+    if CERTIFIED is None:
+        return levels
+    levels, _ = encode(levels, FORMAT, P["level_bits"])
+    held = integers(P["max_planes"])
+    products = levels[..., None] * np.array([held.min, held.max])
+    lowest, highest = products.min(axis=-1).cumsum(axis=-1), products.max(axis=-1).cumsum(axis=-1)
+    return np.where((lowest < CERTIFIED.min) | (highest > CERTIFIED.max), 0, levels)
 
 
 def _kind(total: int, bounds: Interval) -> str:
-    if total == bounds.min:
+    if total == bounds.min and "lowest" in _KINDS:
         return "lowest"
-    if total == bounds.max:
+    if total == bounds.max and "highest" in _KINDS:
         return "highest"
     return "zero" if total == 0 else "negative" if total < 0 else "positive"
 
@@ -172,12 +185,12 @@ async def directed_corners(dut: Any) -> None:
     bench = PeBench(dut)
     await bench.reset()
     for planes in sorted({2, (2 + P["max_planes"]) // 2, P["max_planes"]}):
-        vectors = corners(group_range(planes, ENCODING))
+        vectors = corners(integers(planes))
         for i, (name, q) in enumerate(vectors):
             rows = [q, *(vectors[(i + row) % len(vectors)][1] for row in range(1, ROWS))]
             for level_name, levels in corners(LEVELS):
                 note = f"integers {name}, levels {level_name}"
-                bench.send(np.stack(rows)[None], levels[None], planes, note)
+                bench.send(np.stack(rows)[None], within_certificate(levels[None]), planes, note)
     await bench.run()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from golden import formats
 from hdl.accumulator import Accumulator, AccumulatorParameters
+from hdl.array import Array, ArrayParameters
 from hdl.cells import FullAdder
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
@@ -48,6 +49,9 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
         AccumulatorParameters(sum_bits=12, max_planes=6, slots=2, output="fp16")
     ),
     "weights": lambda: WeightBuffer(lanes=8, level_bits=2),
+    "array": lambda: Array(
+        ArrayParameters(pe=PeParameters(lanes=8, level_bits=2, max_planes=4), rows=2, columns=2, sharing=2)
+    ),
 }
 
 
@@ -116,7 +120,7 @@ def test_configurations_are_different_and_repeatable() -> None:
 
 def test_every_kind_of_component_can_be_drawn() -> None:
     kinds = {next(distinct(draw, 1, Random(0))).func for draw in DRAWS.values()}
-    wanted = {ProcessingElement, PeColumn, Compressor, Accumulator, Datapath, WeightBuffer, HeapUnit}
+    wanted = {ProcessingElement, PeColumn, Compressor, Accumulator, Datapath, Array, WeightBuffer, HeapUnit}
     assert kinds == wanted
 
 
