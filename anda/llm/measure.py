@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,6 @@ class _Task:
 
     model: Path
     tokens: NDArray[np.int64]
-    plan: Plan
     measurement: Measurement
     cache: Path | None
 
@@ -105,13 +105,13 @@ class Meter:
         keys = [self._measurement(plan) for plan in plans]
         found: dict[Measurement, Entry] = {}
         tasks: list[_Task] = []
-        for plan, key in zip(plans, keys, strict=True):
+        for key in keys:
             kept = None if key in found or self.cache is None else self.cache.get(key)
             if kept is not None:
                 found[key] = kept
             elif key not in found and all(task.measurement != key for task in tasks):
                 directory = None if self.cache is None else self.cache.directory.resolve()
-                tasks.append(_Task(self.model, self.tokens, plan, key, directory))
+                tasks.append(_Task(self.model, self.tokens, key, directory))
         told = done or (lambda: None)
         for _ in range(len(plans) - len(tasks)):
             told()
@@ -144,11 +144,11 @@ def _measure(task: _Task) -> _Answer:
     model = _model(task)
     reference = _reference(task, model, warnings)
     started = time.perf_counter()
-    plain = task.measurement.plan == FLOAT_PLAN.key()
+    plan = Plan.from_dict(json.loads(task.measurement.plan))
     scores = evaluate(
         model,
         task.tokens,
-        FLOAT if plain else task.plan.arithmetic(model),
+        FLOAT if plan == FLOAT_PLAN else plan.arithmetic(model),
         window=task.measurement.window,
         stride=task.measurement.stride,
         reference=reference,
