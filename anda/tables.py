@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from anda.config import load
 from anda.flow import synth
 from anda.flow.library import Library
 from anda.generate import generate
+from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
 from anda.tops import tops
 from anda.weight_tables import profile_rows, quantize_rows
@@ -228,6 +230,12 @@ def _markdown(headers: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)])
 
 
+def _written(
+    rows: Callable[[Mapping[str, Any]], tuple[list[str], list[list[str]]]], data: Mapping[str, Any]
+) -> str:
+    return _markdown(*rows(data))
+
+
 #: For each table the data file it is written from, and the function that writes it.
 TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "area": ("area", _area_table),
@@ -238,6 +246,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "mac-paper": ("mac", _mac_paper_table),
     "profile": ("profile", lambda data: _markdown(*profile_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
+    **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
 }
 
 
