@@ -249,7 +249,7 @@ def bit_serial(
     q : integer array [..., lanes]
         What the planes hold; unsigned activations of `N` bits are two's-complement numbers of `N + 1` planes.
     levels : integer array [..., lanes]
-        Weight levels, below `2^31` in magnitude together; the axes in front broadcast against those of `q`.
+        Weight levels, below `2^61` in magnitude together; the axes in front broadcast against those of `q`.
     planes : int
         2 to 17, the sign plane included.
     bits : int
@@ -280,8 +280,11 @@ def bit_serial(
             f"but q reaches from {held.min()} to {held.max()}"
         )
     weights = _terms(levels)
-    if weights.size and int(np.abs(weights).sum(axis=-1).max()) >= 1 << 31:
-        raise ValueError("the magnitudes of the levels of one sum must stay below 2^31 together")
+    lanes = weights.shape[-1]
+    if weights.size and lanes * int(np.abs(weights).max()) >= 1 << 61:
+        raise ValueError(
+            f"{lanes} levels must stay below 2^61 together, but reach {np.abs(weights).max()} each"
+        )
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     shape = np.broadcast_shapes(held.shape, weights.shape)[:-1]
     acc, overflow = np.zeros(shape, np.int64), np.zeros(shape, bool)

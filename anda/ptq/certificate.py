@@ -130,8 +130,8 @@ class _Weights:
         reach = self.array.shape[1] * max(-levels.min, levels.max, 1) * max(-codes.min, codes.max)
         if reach >= _LIMIT:
             raise ValueError(
-                f"a certificate is for sums below 2^61, but {self.array.shape[1]} levels from {levels.min} to "
-                f"{levels.max} and activations from {codes.min} to {codes.max} could reach {reach}"
+                f"a certificate is for sums below 2^61, but {self.array.shape[1]} levels from {levels.min} "
+                f"to {levels.max} and activations from {codes.min} to {codes.max} could reach {reach}"
             )
 
     @property

@@ -340,5 +340,6 @@ def test_what_no_accumulator_can_be_is_refused() -> None:
         bit_serial(np.array([8]), np.array([1]), 4, 8)
     with pytest.raises(ValueError, match="planes must be an integer from 2 to 17"):
         bit_serial(np.array([0]), np.array([1]), 1, 8)
-    with pytest.raises(ValueError, match=r"below 2\^31 together"):
-        bit_serial(np.array([0, 0]), np.array([1 << 30, 1 << 30]), 4, 8)
+    with pytest.raises(ValueError, match=r"2 levels must stay below 2\^61 together"):
+        bit_serial(np.array([0, 0]), np.array([1 << 60, 1]), 4, 8)
+    assert bit_serial(np.array([-2, -2]), np.array([1 << 59, 1 << 59]), 2, 62)[0] == -(1 << 61)
