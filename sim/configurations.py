@@ -14,12 +14,14 @@ from typing import Any
 
 from golden import formats
 from golden.interval import Interval
+from golden.multistage import POLICIES, Stage
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
 from hdl.heap import AdderCells
+from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
 from hdl.weights import WeightBuffer
 
@@ -35,6 +37,7 @@ __all__ = [
     "draw_compressor",
     "draw_datapath",
     "draw_heap",
+    "draw_multistage",
     "draw_pe",
     "draw_weights",
 ]
@@ -110,6 +113,37 @@ def draw_accumulator(random: Random) -> Recipe:
         adder_cells=random.choice(list(AdderCells)),
     )
     return partial(Accumulator, parameters)
+
+
+def draw_multistage(random: Random) -> Recipe:
+    """One to four stages, each safe by its count or by a certificate, or too narrow and built for it."""
+    term_bits = random.randint(2, 12)
+    reached = Interval.of_bits(term_bits, signed=True)
+    stages: list[Stage] = []
+    ranges: list[Interval | None] = []
+    depth = random.choice((1, 2, 2, 2, 3, 4))
+    for number in range(depth):
+        outermost = number == depth - 1
+        count = random.choice((1, 2, 3, 4, 5, 8)[: 4 if depth > 2 else 6])
+        worst = reached.times(count).hull(Interval(0, 0))
+        policy = random.choice(POLICIES)
+        endless = outermost and random.random() < 0.5
+        certified = None
+        if policy == "safe" and (endless or random.random() < 0.3):
+            certified = Interval(random.randint(worst.min, 0), random.randint(0, worst.max))
+        exact = (certified or worst).hull(Interval(-1, 0)).bits
+        bits = exact if policy == "safe" else max(1, exact - random.randint(0, 3))
+        stages.append(Stage(bits, None if endless else count, policy))
+        ranges.append(certified)
+        reached = certified or (worst if policy == "safe" else Interval.of_bits(bits, signed=True))
+    parameters = MultiStageParameters(
+        term_bits=term_bits,
+        stages=tuple(stages),
+        slots=random.choice((1, 1, 2, 3, 4, 8)),
+        ranges=tuple(ranges),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(MultiStageAccumulator, parameters)
 
 
 def draw_datapath(random: Random) -> Recipe:
@@ -200,6 +234,7 @@ def draw_heap(random: Random) -> Recipe:
 #: How to draw each kind of component, by the name of its bench.
 DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "accumulator": draw_accumulator,
+    "multistage": draw_multistage,
     "datapath": draw_datapath,
     "array": draw_array,
     "pe": draw_pe,

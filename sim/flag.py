@@ -1,4 +1,4 @@
-"""The agent for a sticky flag: an output that an event sets and an input clears."""
+"""The agent for sticky flags: outputs that events set and an input clears."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ __all__ = ["StickyFlag"]
 class StickyFlag:
     """Checks `<name>` in every cycle and pulses `clear_<name>` at random.
 
-    The flag is set in the cycle after the event, and an event wins over a clear at the same edge.
+    The flag is set in the cycle after the event, and an event wins over a clear at the same edge. A port of
+    several bits holds as many flags, which are cleared together.
 
     Parameters
     ----------
@@ -20,10 +21,16 @@ class StickyFlag:
     name : str
         The port of the flag.
     happened : callable
-        Whether the event happened at this edge; asked after the agents made before this one have stepped.
+        Whether the event happened at this edge, or for several flags the bits of those whose events did;
+        asked after the agents made before this one have stepped.
+
+    Attributes
+    ----------
+    clearing : bool
+        Whether the flag is being cleared at this edge.
     """
 
-    def __init__(self, bench: Bench, name: str, happened: Callable[[], bool]):
+    def __init__(self, bench: Bench, name: str, happened: Callable[[], int]):
         self._bench = bench
         self.name = name
         self._flag = getattr(bench.dut, name)
@@ -35,20 +42,22 @@ class StickyFlag:
 
     def reset(self) -> None:
         """Expect the flag to be clear."""
-        self._expected = False
+        self._expected = 0
         self._drive(False)
 
     def _drive(self, clearing: bool) -> None:
-        self._clearing = clearing
+        self.clearing = clearing
         self._clear.value = int(clearing)
 
     def step(self) -> None:
         """One cycle."""
-        got = bool(int(self._flag.value))
-        assert got == self._expected, f"cycle {self._bench.cycle}: {self.name} should be {self._expected}"
-        self._expected = self._happened() or (self._expected and not self._clearing)
+        got = int(self._flag.value)
+        assert got == self._expected, (
+            f"cycle {self._bench.cycle}: {self.name} should be {self._expected:b} but is {got:b}"
+        )
+        self._expected = int(self._happened()) | (0 if self.clearing else self._expected)
         clearing = self._bench.random.random() < 0.1
-        if clearing != self._clearing:
+        if clearing != self.clearing:
             self._drive(clearing)
 
     @property

@@ -21,6 +21,7 @@ from hdl.compressor import Compressor
 from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
 from hdl.modules import NamedComponent
+from hdl.multistage import MultiStageAccumulator
 from hdl.pe import ProcessingElement
 from hdl.weights import WeightBuffer
 
@@ -174,6 +175,18 @@ def _accumulator(component: Any, effort: int) -> dict[str, Any]:
     return given | {"rows": 3 * effort}
 
 
+def _multistage(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    given = {name: getattr(p, name) for name in ("slots", "slot_bits", "latency")}
+    return given | {
+        "terms": [p.terms.min, p.terms.max],
+        "stages": [[stage.bits, stage.count, stage.policy] for stage in p.stages],
+        "ranges": [[reached.min, reached.max] for reached in p.stage_ranges],
+        "flags": p.has_flags,
+        "rows": 3 * effort,
+    }
+
+
 def _datapath(component: Any, effort: int) -> dict[str, Any]:
     p = component.parameters
     return {
@@ -216,6 +229,7 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     PeColumn: ("pe", _pe),
     Compressor: ("compressor", _compressor),
     Accumulator: ("accumulator", _accumulator),
+    MultiStageAccumulator: ("multistage", _multistage),
     Datapath: ("datapath", _datapath),
     Array: ("array", _array),
     WeightBuffer: ("weights", _weights),
