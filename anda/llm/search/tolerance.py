@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from anda.llm.evaluate import Scores
 
@@ -80,8 +80,10 @@ def parse_tolerance(text: str, metric: Metric, reference: float) -> Tolerance:
     Raises
     ------
     ValueError
-        When it is none of these.
+        When it is none of these, or there is no such metric.
     """
+    if metric not in get_args(Metric):
+        raise ValueError(f"a tolerance is on {' or '.join(get_args(Metric))}, not on {metric!r}")
     nats = text.endswith("nats")
     percent = text.endswith("%")
     try:
