@@ -15,6 +15,7 @@ from anda.cli.demo import demo
 from anda.cli.generate import generate
 from anda.cli.profile import profile
 from anda.cli.quantize import quantize
+from anda.cli.search import search
 from anda.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -52,5 +53,6 @@ app.command()(area)
 app.command()(demo)
 app.command()(profile)
 app.command()(quantize)
+app.command()(search)
 app.command()(doctor)
 app.command()(schema)
