@@ -7,57 +7,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from anda.llm.arithmetic import FLOAT, Arithmetic, Array, Weight
+from anda.llm.config import LlamaConfig
 from anda.llm.gguf import GgufFile
 
-__all__ = ["Llama", "LlamaConfig"]
+__all__ = ["KeyValues", "Llama", "LlamaConfig"]
 
 _QUERIES = 256
 """Queries of one window whose attention is computed together: bounds the memory, and keys after the last of
 them need not be looked at."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LlamaConfig:
-    """Sizes and constants of a model, named as in the GGUF metadata."""
+class KeyValues:
+    """What attention needs of the tokens before: keys and values of one window, as they are stored.
 
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    rope_base: float
-    epsilon: float
+    Attributes
+    ----------
+    length : int
+        Tokens so far.
+    """
 
-    @classmethod
-    def of(cls, file: GgufFile) -> LlamaConfig:
-        """Read the configuration of a GGUF file.
+    def __init__(self) -> None:
+        self.length = 0
+        self._stored: dict[int, tuple[Array, Array]] = {}
 
-        Raises
-        ------
-        ValueError
-            When the file is not a Llama model or lacks a key.
-        """
-        architecture = file.value("general.architecture")
-        if architecture != "llama":
-            raise ValueError(f"{file.path.name} holds a {architecture!r} model; expected 'llama'")
-        return cls(
-            layers=int(file.value("llama.block_count")),
-            hidden=int(file.value("llama.embedding_length")),
-            heads=int(file.value("llama.attention.head_count")),
-            kv_heads=int(file.value("llama.attention.head_count_kv")),
-            rope_base=float(file.value("llama.rope.freq_base")),
-            epsilon=float(file.value("llama.attention.layer_norm_rms_epsilon")),
-        )
-
-    @property
-    def head_size(self) -> int:
-        """Elements of one attention head."""
-        return self.hidden // self.heads
+    def extend(self, layer: int, keys: Array, values: Array) -> tuple[Array, Array]:
+        """Add keys and values [1, key heads, T, size] of a layer; all of them so far."""
+        before = self._stored.get(layer)
+        if before is not None:
+            keys = np.concatenate((before[0], keys), axis=2)
+            values = np.concatenate((before[1], values), axis=2)
+        self._stored[layer] = keys, values
+        return keys, values
 
 
 class Llama:
@@ -107,6 +92,7 @@ class Llama:
         tokens: NDArray[np.int64],
         arithmetic: Arithmetic = FLOAT,
         block_done: Callable[[], None] | None = None,
+        past: KeyValues | None = None,
     ) -> Array:
         """What enters the head: final hidden states [..., T, hidden] of windows of tokens [..., T].
 
@@ -117,8 +103,15 @@ class Llama:
         arithmetic : Arithmetic
         block_done : callable, optional
             Called after every block, so that progress can be shown.
+        past : KeyValues, optional
+            The one window so far, which these tokens go on; it grows by them.
+
+        Raises
+        ------
+        ValueError
+            When a window is longer than the model was made for, or has a token that it does not know.
         """
-        x = self.blocks(tokens, self.config.layers, arithmetic, block_done)
+        x = self.blocks(tokens, self.config.layers, arithmetic, block_done, past)
         return self._normalize(x, "output_norm").reshape(*tokens.shape, -1)
 
     def head(self, hidden: Array) -> Array:
@@ -131,17 +124,36 @@ class Llama:
         count: int,
         arithmetic: Arithmetic = FLOAT,
         block_done: Callable[[], None] | None = None,
+        past: KeyValues | None = None,
     ) -> Array:
         """The residual stream [all tokens, hidden] after the first `count` blocks; as `hidden` otherwise."""
-        length = tokens.shape[-1]
-        turns = self._turns(length)
+        start = 0 if past is None else past.length
+        stop = start + tokens.shape[-1]
+        self._check(tokens, stop)
+        turns = self._turns(start, stop)
         x = self.weight("token_embd")[tokens.reshape(-1)]
         for layer in range(count):
-            x = x + self._attention(layer, self._normalize(x, f"blk.{layer}.attn_norm"), arithmetic, turns)
+            x = x + self._attention(
+                layer, self._normalize(x, f"blk.{layer}.attn_norm"), arithmetic, turns, past
+            )
             x = x + self._gated_unit(layer, self._normalize(x, f"blk.{layer}.ffn_norm"), arithmetic)
             if block_done is not None:
                 block_done()
+        if past is not None:
+            past.length = stop
         return x
+
+    def _check(self, tokens: NDArray[np.int64], length: int) -> None:
+        if self.config.context is not None and length > self.config.context:
+            raise ValueError(
+                f"{self.file.path.name} is made for windows of up to {self.config.context} tokens, "
+                f"not {length}"
+            )
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self.vocabulary:
+            raise ValueError(
+                f"tokens of {self.file.path.name} are in 0..{self.vocabulary - 1}, "
+                f"not {tokens.min()}..{tokens.max()}"
+            )
 
     def _project(self, layer: int, part: str, x: Array, arithmetic: Arithmetic) -> Array:
         return arithmetic.product(layer, part, x, self._weight(f"blk.{layer}.{part}"))
@@ -152,7 +164,14 @@ class Llama:
         normalized: Array = x / np.sqrt(mean_square + self.config.epsilon) * self.weight(name)
         return normalized
 
-    def _attention(self, layer: int, x: Array, arithmetic: Arithmetic, turns: tuple[Array, Array]) -> Array:
+    def _attention(
+        self,
+        layer: int,
+        x: Array,
+        arithmetic: Arithmetic,
+        turns: tuple[Array, Array],
+        past: KeyValues | None,
+    ) -> Array:
         """Causal grouped-query attention of windows one after another: [all tokens, hidden] to the same."""
         config, length = self.config, len(turns[0])
         x = arithmetic.activation(layer, "qkv", x)
@@ -170,6 +189,9 @@ class Llama:
         queries = arithmetic.queries(layer, _rotate(q, turns))
         keys = arithmetic.keys(layer, _rotate(k, turns))
         values = arithmetic.values(layer, v)
+        if past is not None:
+            keys, values = past.extend(layer, keys, values)
+        earlier = keys.shape[2] - length
         mixed = np.empty((len(q), length, config.heads, config.head_size), dtype=self.dtype)
         for window, out in enumerate(mixed):
             for first in range(0, length, _QUERIES):
@@ -178,8 +200,8 @@ class Llama:
                     layer,
                     arithmetic,
                     queries[window, :, some],
-                    keys[window, :, : some.stop],
-                    values[window, :, : some.stop],
+                    keys[window, :, : earlier + some.stop],
+                    values[window, :, : earlier + some.stop],
                 )
         mixed = arithmetic.activation(layer, "o", mixed.reshape(len(x), -1))
         return self._project(layer, "attn_output", mixed, arithmetic)
@@ -199,11 +221,9 @@ class Llama:
         mixed = arithmetic.probabilities(layer, scores).reshape(len(k), -1, k.shape[1]) @ v
         return mixed.reshape(heads, count, size).swapaxes(0, 1)
 
-    def _turns(self, length: int) -> tuple[Array, Array]:
-        """Cosine and sine [T, head size / 2] of every position's turn."""
-        half = self.config.head_size // 2
-        frequency = self.config.rope_base ** (-np.arange(half) / half)
-        angle = np.arange(length)[:, None] * frequency
+    def _turns(self, start: int, stop: int) -> tuple[Array, Array]:
+        """Cosine and sine [T, head size / 2] of the turns of positions."""
+        angle = np.arange(start, stop)[:, None] * self.config.frequencies
         return np.cos(angle).astype(self.dtype), np.sin(angle).astype(self.dtype)
 
     def _gated_unit(self, layer: int, x: Array, arithmetic: Arithmetic) -> Array:
