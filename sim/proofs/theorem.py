@@ -35,6 +35,8 @@ class Theorem:
         "proved", "holds" or "covered"; or "failed" for a twin with a fault that the prover must find.
     reach : int or None
         As for `sim.formal.prove`.
+    twin_of : str or None
+        For a twin with a fault: the name of the theorem it is a copy of.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Theorem:
     mode: Mode = "prove"
     expected: Status = "proved"
     reach: int | None = None
+    twin_of: str | None = None
 
     def decide(self, work: Path) -> Verdict:
         """Let the prover decide, in a directory of its own below `work`."""
