@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from anda.language_tables import BLOCKS, ENCODINGS
 from anda.llm.arithmetic import KINDS
+from anda.llm.cache import ResultCache
+from anda.llm.gguf import GgufFile, find_smollm2
 from anda.llm.measure import Meter
 from anda.llm.plan import Plan
 from anda.llm.plan_formats import ActivationFormat, WeightPlan, activation_text, anda_codec, parse_activation
+from anda.llm.texts import TEXTS
+from anda.llm.tokenizer import Tokenizer
 from golden import formats
 from golden.anda import AndaCodec
 
-__all__ = ["ORDER", "SECTIONS", "Run", "measure_language"]
+__all__ = ["ORDER", "SECTIONS", "TOKENS", "Run", "measure_language", "open_meters"]
+
+TOKENS, WINDOW = 2048, 512
+"""Of each text, its first tokens, and how many of them the model sees at a time."""
 
 _DIGITS = 6
 
@@ -110,6 +118,30 @@ ORDER: tuple[tuple[int, str], ...] = (
 """Texts and sections in the order of their interest; small blocks on one text only."""
 
 
+def open_meters(cache: Path, warn: Callable[[str], None]) -> dict[str, Meter]:
+    """What measures SmolLM2 on both texts, by their names.
+
+    Parameters
+    ----------
+    cache : Path
+        Directory where results are kept as they come.
+    warn : callable
+        Told of results that are damaged.
+
+    Raises
+    ------
+    ValueError
+        When the model or a text is not installed.
+    """
+    model = find_smollm2()
+    tokenizer = Tokenizer(GgufFile(model))
+    kept = ResultCache(cache, warn)
+    return {
+        name: Meter(model, tokenizer.encode(text.read())[:TOKENS], window=WINDOW, stride=WINDOW, cache=kept)
+        for name, text in TEXTS.items()
+    }
+
+
 def measure_language(
     meters: Mapping[str, Meter],
     report: Callable[[str], None],
@@ -148,7 +180,21 @@ def measure_language(
         "model": {"file": first.model.name, "sha256": first.model_sha256},
         "window": first.window,
         "stride": first.stride,
+        "texts": [_about_text(name, meter) for name, meter in meters.items()],
         "rows": rows,
+    }
+
+
+def _about_text(name: str, meter: Meter) -> dict[str, Any]:
+    text = TEXTS[name]
+    return {
+        "name": name,
+        "description": text.description,
+        "package": f"{text.package} {text.version}",
+        "licence": text.licence,
+        "sha256": text.sha256,
+        "tokens": len(meter.tokens),
+        "tokens_sha256": meter.tokens_sha256,
     }
 
 

@@ -155,16 +155,12 @@ def _format_label(row: Row) -> list[str]:
 
 def _float_rows(data: Row) -> Table:
     """The float model on each text."""
-    body = [
-        [
-            text["name"],
-            f"{text['tokens']:,}",
-            f"{_float(data, text['name'])['perplexity']:.2f}",
-            text["source"],
-        ]
-        for text in data["texts"]
-    ]
-    return ["text", "tokens", "perplexity in floating point", "from"], body
+    body = []
+    for text in data["texts"]:
+        perplexity = _float(data, text["name"])["perplexity"]
+        source = f"{text['package']}, {text['licence']}"
+        body.append([text["name"], text["description"], source, f"{text['tokens']:,}", f"{perplexity:.2f}"])
+    return ["text", "what it is", "from", "tokens", "perplexity in floating point"], body
 
 
 def _float(data: Row, text: str) -> Row:

@@ -17,17 +17,17 @@ from anda.llm.gguf import GgufFile
 from anda.llm.llama import Llama
 from anda.llm.measure import Meter
 from anda.llm.plan import Plan
+from anda.llm.texts import TEXTS
 from golden import formats
 from golden.anda import AndaCodec
 
 from .conftest import TinyModel
 
-TEXTS = ("one", "other")
-
 
 @pytest.fixture(scope="module")
 def meters(tiny: TinyModel) -> dict[str, Meter]:
     rng = np.random.default_rng(8)
+    # Under the names of the real texts, which the data tell about.
     return {name: Meter(tiny.path, rng.integers(0, 250, 40), window=20, stride=20) for name in TEXTS}
 
 
@@ -81,7 +81,7 @@ def made(scores: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
             {"section": "planes", "text": "one", "plan": name, "encoding": name, "planes": 4 + i, **s}
             for i, s in enumerate(found)
         ]
-    return {"rows": rows, "texts": [{"name": "one", "tokens": 2048, "source": "nowhere"}]}
+    return {"rows": rows}
 
 
 def test_a_gain_is_the_fewest_planes_that_are_as_good() -> None:
@@ -105,7 +105,6 @@ def test_a_gain_is_the_fewest_planes_that_are_as_good() -> None:
 
 def test_tables_and_plots_show_all_rows(meters: dict[str, Meter]) -> None:
     data = measure_language(meters, lambda _: None)
-    data["texts"] = [{"name": name, "tokens": 40, "source": "made up"} for name in TEXTS]
     tables = {name: render(data) for name, render in LANGUAGE_TABLES.items()}
     counts = {}
     for name, (headers, rows) in tables.items():
@@ -123,12 +122,12 @@ def test_tables_and_plots_show_all_rows(meters: dict[str, Meter]) -> None:
     }
     headers, rows = tables["language-weights"]
     assert [h for h in headers if "KL" in h] == [
-        "one: KL, block 128",
-        "one: KL, block 64",
-        "one: KL, block 32",
-        "other: KL, block 128",
+        "tales: KL, block 128",
+        "tales: KL, block 64",
+        "tales: KL, block 32",
+        "manual: KL, block 128",
     ]
-    first = [row for row in data["rows"] if row["section"] == "weights-128" and row["text"] == "one"]
+    first = [row for row in data["rows"] if row["section"] == "weights-128" and row["text"] == "tales"]
     assert [row[0].strip("`").partition("`")[0] for row in rows] == [
         row["format"] for row in sorted(first, key=lambda row: row["kl"])
     ]
