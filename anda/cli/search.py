@@ -242,5 +242,5 @@ def _show(record: Mapping[str, Any], answer: Answer) -> None:
     probed = f", {len(found.probes)} probes of {answer.probe_tokens} tokens" if found.probes else ""
     typer.echo(
         f"{len(found.visits)} evaluations{probed}: as much as {answer.effort:.1f} evaluations, "
-        f"{answer.timing.total:.1f} s when they were measured"
+        f"{answer.timing.total:.1f} s of processor time when they were measured"
     )

@@ -64,7 +64,7 @@ class Entry:
     ----------
     scores : Scores
     seconds : float
-        What it took when it was measured.
+        Processor time that it took when it was measured, of all threads: hardly moved by what else runs.
     """
 
     scores: Scores

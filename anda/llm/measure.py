@@ -143,7 +143,7 @@ def _measure(task: _Task) -> _Answer:
     warnings: list[str] = []
     model = _model(task)
     reference = _reference(task, model, warnings)
-    started = time.perf_counter()
+    started = time.process_time()
     plan = Plan.from_dict(json.loads(task.measurement.plan))
     scores = evaluate(
         model,
@@ -153,7 +153,7 @@ def _measure(task: _Task) -> _Answer:
         stride=task.measurement.stride,
         reference=reference,
     )
-    return _Answer(Entry(scores, time.perf_counter() - started), tuple(warnings))
+    return _Answer(Entry(scores, time.process_time() - started), tuple(warnings))
 
 
 def _model(task: _Task) -> Llama:

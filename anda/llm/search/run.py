@@ -23,7 +23,7 @@ Method = Literal["published", "sensitivity"]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of evaluation, each when it was measured, be it now or long ago.
+    """Processor seconds of evaluation, each when it was measured, be it now or long ago.
 
     Attributes
     ----------
