@@ -246,8 +246,8 @@ def _solve(
         found = best(layer, calibration, rounding=rounding, progress=progress)
         return _Solved(found.levels, found.hessian, found.regularization.shrinkage, found.chosen)
     if solver == "gptq":
-        hessian = damped(calibration.gram, damping)
-        levels = gptq(layer, hessian, act_order=act_order, soft=soft, rounding=rounding)
+        hessian = damped(calibration.gram, damping, act_order=act_order)
+        levels = gptq(layer, hessian, soft=soft, rounding=rounding)
         return _Solved(levels, hessian)
     return _Solved(gpfq(layer, calibration, act_order=act_order, soft=soft, rounding=rounding))
 

@@ -48,11 +48,11 @@ class Regularization:
     shrinkage: float
     cross: bool
 
-    def hessian(self, calibration: Calibration) -> Damped:
+    def hessian(self, calibration: Calibration, *, act_order: bool = True) -> Damped:
         """The regularized moments of the quantized inputs."""
         gram = (1 - self.shrinkage) * calibration.gram
         np.fill_diagonal(gram, np.diagonal(calibration.gram))
-        return damped(gram, RIDGE)
+        return damped(gram, RIDGE, act_order=act_order)
 
     def objective(self, calibration: Calibration, hessian: Damped, weights: NDArray[np.float64]) -> Objective:
         """The error to minimize for weights [K, C].
@@ -67,7 +67,8 @@ class Regularization:
         return Objective(hessian.matrix, hessian.matrix @ weights + own)
 
 
-CHOICES = tuple(Regularization(s, cross) for s in (0.1, 0.25, 0.4) for cross in (False, True))
+_SHRINKAGES = (0.25, 0.1, 0.4)
+"""The first one decides about `cross`."""
 
 
 _STARTS: tuple[tuple[str, Literal["gptq", "gpfq"], bool, bool], ...] = (
@@ -92,24 +93,30 @@ def regularize(layer: Layer, calibration: Calibration) -> Regularization:
     ----------
     layer : Layer
     calibration : Calibration
-        With fewer than 8 rows there is nothing to judge by: the first choice of medium shrinkage is taken.
+        With fewer than 8 rows there is nothing to judge by: medium shrinkage is taken.
     """
     rows = len(calibration.inputs)
+    medium = Regularization(_SHRINKAGES[0], False)
     if rows < 2 * _HOLD_OUT:
-        return CHOICES[2]
+        return medium
     judges = np.arange(rows) % _HOLD_OUT == _HOLD_OUT - 1
     fitted = Calibration.between(calibration.inputs[~judges], calibration.quantized[~judges])
     judged = Calibration.between(calibration.inputs[judges], calibration.quantized[judges])
     channels = np.unique(np.linspace(0, layer.weights.shape[1] - 1, _CHANNELS).astype(int))
     part = _channels(layer, channels)
 
-    def error(choice: Regularization) -> float:
-        hessian = choice.hessian(fitted)
+    def error(choice: Regularization, hessian: Damped) -> float:
         start = hessian.solve(choice.objective(fitted, hessian, part.weights).linear)
         levels = gptq(part, hessian, start=start, soft=False)
         return float(judged.error(part.weights, part.values(levels)).sum())
 
-    return min(CHOICES, key=error)
+    hessian = medium.hessian(fitted)
+    errors = {choice: error(choice, hessian) for choice in (medium, replace(medium, cross=True))}
+    cross = min(errors, key=errors.__getitem__).cross
+    for shrinkage in _SHRINKAGES[1:]:
+        choice = Regularization(shrinkage, cross)
+        errors[choice] = error(choice, choice.hessian(fitted))
+    return min(errors, key=errors.__getitem__)
 
 
 def _channels(layer: Layer, channels: NDArray[Any]) -> Layer:
@@ -173,7 +180,8 @@ def best(
     for index, (name, kind, act_order, soft) in enumerate(starts):
         tell(name)
         if kind == "gptq":
-            start = gptq(layer, hessian, start=star, act_order=act_order, soft=soft, rounding=rounding)
+            order = hessian if act_order else choice.hessian(calibration, act_order=False)
+            start = gptq(layer, order, start=star, soft=soft, rounding=rounding)
         else:
             start = gpfq(layer, calibration, act_order=act_order, soft=soft, rounding=rounding)
         found = refine(layer, objective, start, sweeps=_SWEEPS, seed=index)

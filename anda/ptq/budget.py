@@ -123,6 +123,31 @@ class Budget:
             np.minimum(down, above // -mu, out=down)
         return -down, up
 
+    def relief(
+        self, pos: NDArray[np.int64], neg: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How far one other level must move toward 0 to make sums fit that may exceed the budget, at least 1.
+
+        Parameters
+        ----------
+        pos, neg : int64 arrays of any one shape
+
+        Returns
+        -------
+        pair of int64 arrays
+            For a positive and for a negative level; beyond every level where that sign cannot help.
+        """
+        mu, nu = self.codes.min, self.codes.max
+        least, largest = self.worst(pos, neg)
+        over, under = np.maximum(largest - self.limit, 0), np.maximum(-self.limit - least, 0)
+        if mu < 0:
+            positive = np.maximum(-(-over // nu), -(-under // -mu))
+            negative = np.maximum(-(-under // nu), -(-over // -mu))
+        else:
+            positive = np.where(under > 0, _NO_LIMIT, -(-over // nu))
+            negative = np.where(over > 0, _NO_LIMIT, -(-under // nu))
+        return np.maximum(positive, 1), np.maximum(negative, 1)
+
     def sums(self, levels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sums of the positive and of the negative levels, [tiles, C], of levels [K, C]."""
         starts = np.arange(0, len(levels), self.tile or len(levels))

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from anda.ptq.calibration import Calibration
 from anda.ptq.gptq import BLOCK
-from anda.ptq.greedy import Layer, Rounder, greedy_order
+from anda.ptq.greedy import Layer, Rounder
 from anda.ptq.grid import Rounding
+from anda.ptq.hessian import greedy_order
 
 __all__ = ["gpfq"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from anda.ptq.greedy import Layer, Rounder, greedy_order
+from anda.ptq.greedy import Layer, Rounder
 from anda.ptq.grid import Rounding
-from anda.ptq.hessian import Damped, damped
+from anda.ptq.hessian import Damped
 
 __all__ = ["BLOCK", "gptq"]
 
@@ -20,7 +20,6 @@ def gptq(
     hessian: Damped,
     *,
     start: NDArray[np.float64] | None = None,
-    act_order: bool = True,
     soft: bool = True,
     rounding: Rounding = "nearest",
 ) -> NDArray[np.int64]:
@@ -33,10 +32,11 @@ def gptq(
     ----------
     layer : Layer
     hessian : Damped
-        Of the quantized inputs.
+        Of the quantized inputs; its order is the order of the visits.
     start : float64 array [K, C], optional
         What to approximate; the weights by default.
-    act_order, soft : bool
+    soft : bool
+        Shrink by AXE's soft thresholds.
     rounding : str
 
     Returns
@@ -44,11 +44,7 @@ def gptq(
     int64 array [K, C]
         Levels; every budget holds.
     """
-    order = greedy_order(hessian.matrix, act_order)
-    if act_order:
-        # The factor of the matrix in another order is another factor.
-        hessian = damped(hessian.matrix[np.ix_(order, order)], 0.0)
-    factor = hessian.inverse_factor()
+    order, factor = hessian.order, hessian.inverse_factor
     rounder = Rounder(layer, soft, rounding)
     w = (layer.weights if start is None else start)[order]
     for first in range(0, len(order), BLOCK):

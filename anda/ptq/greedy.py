@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anda.ptq.budget import Budget, soft_thresholds, tile_count
 from anda.ptq.grid import Rounding, WeightGrid
 
-__all__ = ["Layer", "Rounder", "greedy_order"]
+__all__ = ["Layer", "Rounder"]
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,3 @@ class Rounder:
         self._neg[tile] += np.minimum(level, 0)
         self.levels[index] = level
         return np.asarray(level * self._grid.scales[group])
-
-
-def greedy_order(gram: NDArray[np.float64], act_order: bool) -> NDArray[np.intp]:
-    """Order in which inputs are visited: by falling diagonal of the Hessian, or as they come."""
-    if not act_order:
-        return np.arange(len(gram))
-    return np.argsort(-np.diagonal(gram), kind="stable")

@@ -192,21 +192,12 @@ class WeightGrid:
         return (self.levels[1:] + self.levels[:-1]) / 2
 
     @cached_property
-    def outward(self) -> NDArray[np.int64]:
-        """By `level - levels[0]`: the next level away from 0, upwards for 0; the level itself at the ends."""
-        return self._steps(1)
-
-    @cached_property
     def inward(self) -> NDArray[np.int64]:
         """By `level - levels[0]`: the next level toward 0; 0 for 0."""
-        return self._steps(-1)
-
-    def _steps(self, direction: int) -> NDArray[np.int64]:
+        places = np.arange(len(self.levels))
+        toward = self.levels[places - np.sign(self.levels)]
         table = np.zeros(int(self.levels[-1] - self.levels[0]) + 1, dtype=np.int64)
-        for place, level in enumerate(self.levels):
-            sign = (1 if level >= 0 else -1) * direction
-            moved = place if direction < 0 and level == 0 else place + sign
-            table[level - self.levels[0]] = self.levels[min(max(moved, 0), len(self.levels) - 1)]
+        table[self.levels - self.levels[0]] = toward
         return table
 
 

@@ -16,6 +16,9 @@ _BLOCK = 128
 _ENOUGH = 1e-4
 """Sweeps end when one lowers the error by less than this share of it."""
 
+_ROUNDING = 1e-12
+"""Gains below this share are taken for rounding errors."""
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -96,7 +99,7 @@ def _blocks(budget: Budget, inputs: int, generator: np.random.Generator) -> list
 
 
 class _Block:
-    """Moves among some inputs of one tile."""
+    """Moves among some inputs of one tile, all channels at once."""
 
     def __init__(
         self,
@@ -107,70 +110,56 @@ class _Block:
         block: NDArray[np.intp],
     ) -> None:
         self._grid, self._budget = layer.grid, layer.budget
-        self._objective, self._q, self._gradient, self._block = objective, q, gradient, block
+        self._objective, self._all, self._gradient, self._block = objective, q, gradient, block
         tile = self._budget.tile
         start = 0 if tile is None else int(block[0]) // tile * tile
         whole = q[start:] if tile is None else q[start : start + tile]
-        self.pos = np.maximum(whole, 0).sum(axis=0)
-        self.neg = np.minimum(whole, 0).sum(axis=0)
-        self.q = q[block]
-        self.g = gradient[block]
-        self.h = objective.matrix[np.ix_(block, block)]
-        self.group = block // self._grid.group
-        self.scale = np.broadcast_to(self._grid.scales[self.group], self.q.shape)
-        self.gain = 0.0
+        self._pos = np.maximum(whole, 0).sum(axis=0)
+        self._neg = np.minimum(whole, 0).sum(axis=0)
+        # Channels first: what belongs to one channel is contiguous.
+        self._q: NDArray[np.int64] = np.ascontiguousarray(q[block].T)
+        self._g: NDArray[np.float64] = np.ascontiguousarray(gradient[block].T)
+        self._h = objective.matrix[np.ix_(block, block)]
+        self._group = block // self._grid.group
+        self._scale = np.ascontiguousarray(self._grid.scales[self._group].T)
+        # What a level gives back when it moves one step toward 0, as an integer and as a value.
+        self._freed = self._q - self._grid.inward[self._q - self._grid.levels[0]]
+        self._release = -self._freed * self._scale
+        self._curve = self._release * np.diagonal(self._h)
+        self._gain = 0.0
 
     def run(self) -> float:
         """Visit every input once; returns by how much the objective fell."""
-        before = self.q.copy()
-        for place in range(len(self._block)):
-            self._visit(place)
-        moved = (self.q - before) * self.scale
-        changed = np.flatnonzero(moved.any(axis=0))
-        if len(changed):
-            if 2 * len(changed) > moved.shape[1]:
-                self._gradient += self._objective.matrix[:, self._block] @ moved
-            else:
-                self._gradient[:, changed] += self._objective.matrix[:, self._block] @ moved[:, changed]
-            self._q[self._block] = self.q
-        return self.gain
+        before = self._q.copy()
+        for place in np.flatnonzero(np.diagonal(self._h) > 0):
+            self._visit(int(place))
+        changed = np.flatnonzero((self._q != before).any(axis=1))
+        moved = ((self._q - before) * self._scale).T
+        rows = self._objective.matrix[:, self._block]
+        if 2 * len(changed) > moved.shape[1]:
+            self._gradient += rows @ moved
+        elif len(changed):
+            self._gradient[:, changed] += rows @ moved[:, changed]
+        self._all[self._block] = self._q.T
+        return self._gain
 
     def _visit(self, place: int) -> None:
-        q, g, h, s = self.q[place], self.g[place], self.h[place, place], self.scale[place]
-        group = self.group[place]
-        if h <= 0:
-            return
-        ideal = q - g * self._grid.inverse[group] / h
-        least, largest = self._budget.room(self.pos - np.maximum(q, 0), self.neg - np.minimum(q, 0))
+        q, g, h = self._q[:, place].copy(), self._g[:, place].copy(), self._h[place, place]
+        group = self._group[place]
         low, high = self._grid.low[group], self._grid.high[group]
+        ideal = q - g * self._grid.inverse[group] / h
+        least, largest = self._budget.room(self._pos - np.maximum(q, 0), self._neg - np.minimum(q, 0))
         level = self._grid.round(ideal, np.maximum(least, low), np.minimum(largest, high))
-        change = (level - q) * s
-        cost = change * (2 * g + change * h)
-        worse = cost > 0
-        level[worse] = q[worse]
-        cost[worse] = 0
-        free = self._grid.round(ideal, low, high)
-        blocked = np.flatnonzero((free != level) & (np.abs(free) > np.abs(level)) | (free * level < 0))
+        cost = _cost((level - q) * self._scale[:, place], g, h)
+        stay = cost >= 0
+        level[stay], cost[stay] = q[stay], 0
+        blocked = np.flatnonzero(self._grid.round(ideal, low, high) != level)
         if len(blocked):
-            self._trade(place, blocked, ideal, level, cost)
+            self._trade(place, blocked, ideal[blocked], level, cost)
         moved = np.flatnonzero(level != q)
-        self._apply(place, moved, level)
-        self.gain -= float(cost.sum())
-
-    def _apply(self, place: int, moved: NDArray[np.intp], level: NDArray[np.int64]) -> None:
-        if not len(moved):
-            return
-        old, new = self.q[place, moved], level[moved]
-        self.pos[moved] += np.maximum(new, 0) - np.maximum(old, 0)
-        self.neg[moved] += np.minimum(new, 0) - np.minimum(old, 0)
-        self.q[place, moved] = new
-        change = (new - old) * self.scale[place, moved]
-        if 2 * len(moved) > self.g.shape[1]:
-            full = np.zeros(self.g.shape[1])
-            full[moved] = change
-            self.g += self.h[:, place, np.newaxis] * full
-        else:
-            self.g[:, moved] += self.h[:, place, np.newaxis] * change
+        if len(moved):
+            self._move(moved, place, level[moved])
+        self._gain -= float(cost.sum())
 
     def _trade(
         self,
@@ -181,45 +170,64 @@ class _Block:
         cost: NDArray[np.float64],
     ) -> None:
         """Where a pair of moves beats the single one, make the partner's move and set the visitor's level."""
-        grid = self._grid
-        base = grid.levels[0]
-        q, g = self.q[:, at], self.g[:, at]
-        s = self.scale[:, at]
-        mine = q[place]
-        # One level toward the ideal, which is further from 0 than the room allows.
-        up = ideal[at] > mine
-        out = np.where(up == (mine >= 0), grid.outward[mine - base], grid.inward[mine - base])
-        out = np.where((mine == 0) & ~up, -grid.outward[0 - base], out)
-        group = self.group[place]
-        step = (out - mine) * s[place]
-        own = step * (2 * g[place] + step * self.h[place, place])
-        inward = grid.inward[q - base]
-        release = (inward - q) * s
-        pair = 2 * g + release * np.diagonal(self.h)[:, np.newaxis]
-        pair += 2 * step * self.h[:, place, np.newaxis]
-        pair *= release
-        pair += own
-        pos = (self.pos[at] + np.maximum(out, 0) - np.maximum(mine, 0)) + (
-            np.maximum(inward, 0) - np.maximum(q, 0)
+        grid, group, mine = self._grid, self._group[place], self._q[at, place]
+        out = self._toward(mine, ideal)
+        inside = (out != mine) & (out >= grid.low[group, at]) & (out <= grid.high[group, at])
+        at, mine, out = at[inside], mine[inside], out[inside]
+        step = (out - mine) * self._scale[at, place]
+        own = _cost(step, self._g[at, place], self._h[place, place])
+        needs = self._budget.relief(
+            self._pos[at] + np.maximum(out, 0) - np.maximum(mine, 0),
+            self._neg[at] + np.minimum(out, 0) - np.minimum(mine, 0),
         )
-        neg = (self.neg[at] + np.minimum(out, 0) - np.minimum(mine, 0)) + (
-            np.minimum(inward, 0) - np.minimum(q, 0)
-        )
-        least, largest = self._budget.worst(pos, neg)
-        bad = (largest > self._budget.limit) | (least < -self._budget.limit) | (inward == q)
-        bad[place] = True
-        bad |= (out == mine) | (out < grid.low[group][at]) | (out > grid.high[group][at])
-        pair[bad] = np.inf
-        best = pair.argmin(axis=0)
-        value = pair[best, np.arange(len(at))]
-        take = np.flatnonzero(value < cost[at] - 1e-12 * np.abs(own))
-        if not len(take):
-            return
-        channels, partners = at[take], best[take]
-        old, new = q[partners, take], inward[partners, take]
-        self.pos[channels] += np.maximum(new, 0) - np.maximum(old, 0)
-        self.neg[channels] += np.minimum(new, 0) - np.minimum(old, 0)
-        self.q[partners, channels] = new
-        self.g[:, channels] += self.h[:, partners] * release[partners, take]
-        level[channels] = out[take]
-        cost[channels] = value[take]
+        partner, value = self._partner(place, at, step, needs)
+        take = np.flatnonzero(value + own < cost[at] - _ROUNDING * np.abs(own))
+        if len(take):
+            at, partner = at[take], partner[take]
+            self._move(at, partner, self._q[at, partner] - self._freed[at, partner])
+            level[at] = out[take]
+            cost[at] = value[take] + own[take]
+
+    def _toward(self, level: NDArray[np.int64], ideal: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The next level toward an ideal."""
+        place = self._grid.levels.searchsorted(level)
+        place += np.where(ideal > level, 1, -1)
+        return self._grid.levels[np.clip(place, 0, len(self._grid.levels) - 1)]
+
+    def _partner(
+        self,
+        place: int,
+        at: NDArray[np.intp],
+        step: NDArray[np.float64],
+        needs: tuple[NDArray[np.int64], NDArray[np.int64]],
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """For each channel the input whose step toward 0 costs least beside a given step, and its cost."""
+        pair = self._g[at]
+        pair += self._h[place] * step[:, np.newaxis]
+        pair *= 2
+        pair += self._curve[at]
+        pair *= self._release[at]
+        freed = self._freed[at]
+        pair[(freed < needs[0][:, np.newaxis]) & (freed > -needs[1][:, np.newaxis])] = np.inf
+        pair[:, place] = np.inf
+        best = pair.argmin(axis=1)
+        return best, pair[np.arange(len(at)), best]
+
+    def _move(self, at: NDArray[np.intp], places: NDArray[np.intp] | int, new: NDArray[np.int64]) -> None:
+        """Set one level of each of some channels, and all that follows from levels."""
+        old = self._q[at, places]
+        self._pos[at] += np.maximum(new, 0) - np.maximum(old, 0)
+        self._neg[at] += np.minimum(new, 0) - np.minimum(old, 0)
+        scale = self._scale[at, places]
+        self._g[at] += self._h[places] * ((new - old) * scale)[:, np.newaxis]
+        self._q[at, places] = new
+        self._freed[at, places] = freed = new - self._grid.inward[new - self._grid.levels[0]]
+        self._release[at, places] = release = -freed * scale
+        self._curve[at, places] = release * self._h[places, places]
+
+
+def _cost(
+    change: NDArray[np.float64], gradient: NDArray[np.float64], curvature: float
+) -> NDArray[np.float64]:
+    """What a change of one value adds to the objective."""
+    return change * (2 * gradient + change * curvature)
