@@ -234,16 +234,15 @@ class MultiStageAccumulator(NamedComponent):
         m.d.comb += [go.eq(~self.results.valid | self.results.ready), self.terms.ready.eq(go)]
         slot = term.slot if p.slot_bits else Const(0, 1)
         moving = _Moving(self.terms.valid, term.term, slot, term.first, term.last)
-        overflows: list[Value] = []
+        flags = []
         for number in range(len(p.stages)):
-            moving, overflow = self._stage(m, number, moving, go)
-            overflows.append(overflow)
+            moving, flag = self._stage(m, number, moving, go)
+            flags.append(flag)
         m.d.comb += [self.results.valid.eq(moving.valid), self.results.payload.value.eq(moving.value)]
         if p.slot_bits:
             m.d.comb += self.results.payload.slot.eq(moving.slot)
         if p.has_flags:
-            kept = self.overflow & ~self.clear_overflow.replicate(len(overflows))
-            m.d.sync += self.overflow.eq(Cat(*overflows) | kept)
+            m.d.comb += self.overflow.eq(Cat(*flags))
         return m
 
     def _stage(self, m: Module, number: int, came: _Moving, go: Value) -> tuple[_Moving, Value]:
@@ -254,16 +253,19 @@ class MultiStageAccumulator(NamedComponent):
         _Moving
             What it hands on, a cycle later.
         Value
-            Whether it overflows in this cycle.
+            Its flag.
         """
         p = self.parameters
         step = Signal(name=f"step_{number}")
         m.d.comb += step.eq(came.valid & go)
         start, ends, first = self._run(m, number, came, step)
         held = _Bank(m, f"sum_{number}", signed(p.stages[number].bits), came.slot, p.slots)
-        before = held.value.as_unsigned() & ~start.replicate(len(held.value))
-        total, overflow = self._add(m, number, came.value, before.as_signed())
+        total, outside = self._add(m, number, came.value, Cat(*(bit & ~start for bit in held.value)))
         held.write(m, step, total.value)
+        flag: Value = Const(0, 1)
+        if p.stages[number].policy != "safe":
+            flag = Signal(name=f"overflow_{number}")
+            m.d.sync += flag.eq((step & outside) | (flag & ~self.clear_overflow))
 
         # The sum stays where it is when there is one slot only. Of several it moves to a register in common,
         # so that the next stage has no choice to make among them.
@@ -277,12 +279,12 @@ class MultiStageAccumulator(NamedComponent):
         with m.If(go):
             m.d.sync += valid.eq(step & ends)
         if number == len(p.stages) - 1:
-            return _Moving(valid, value, slot, Const(1, 1), Const(1, 1)), step & overflow
+            return _Moving(valid, value, slot, Const(1, 1), Const(1, 1)), flag
         given_first = Signal(name=f"given_first_{number}", reset_less=True)
         given_last = Signal(name=f"given_last_{number}", reset_less=True)
         with m.If(step & ends):
             m.d.sync += [given_first.eq(first), given_last.eq(came.last)]
-        return _Moving(valid, value, slot, given_first, given_last), step & overflow
+        return _Moving(valid, value, slot, given_first, given_last), flag
 
     def _run(self, m: Module, number: int, came: _Moving, step: Value) -> tuple[Value, Value, Value]:
         """Where a stage is in its run.
@@ -303,9 +305,9 @@ class MultiStageAccumulator(NamedComponent):
         bits = (count - 1).bit_length()
         place = _Bank(m, f"place_{number}", unsigned(bits), came.slot, p.slots)
         opened = _Bank(m, f"opened_{number}", unsigned(1), came.slot, p.slots)
-        now, start, ends, first = (
+        now, following, start, ends, first = (
             Signal(shape, name=f"{name}_{number}")
-            for name, shape in (("now", bits), ("start", 1), ("ends", 1), ("first", 1))
+            for name, shape in (("now", bits), ("following", bits), ("start", 1), ("ends", 1), ("first", 1))
         )
         m.d.comb += [
             now.eq(Mux(came.first, 0, place.value)),
@@ -313,7 +315,9 @@ class MultiStageAccumulator(NamedComponent):
             ends.eq(came.last | (now == count - 1)),
             first.eq(Mux(start, came.first, opened.value)),
         ]
-        place.write(m, step, Mux(ends, 0, now + 1)[:bits])
+        with m.If(~ends):
+            m.d.comb += following.eq(now + 1)
+        place.write(m, step, following)
         opened.write(m, step, first)
         return start, ends, first
 
@@ -325,19 +329,17 @@ class MultiStageAccumulator(NamedComponent):
         safe = stage.policy == "safe"
         width = stage.bits if safe else max(stage.bits, came) + 1
         heap = BitHeap(width, p.adder_cells, prefix=f"stage_{number}_")
-        heap.add_number(held)
+        heap.add_number(held.as_signed())
         heap.add_number(value)
         total = heap.sum(m)
         if safe:
             # Modulo the width, and so exact: the worst case of the stage fits.
             return Ranged(total.as_signed(), p.stage_ranges[number]), Const(0, 1)
-        exact = Signal(width, name=f"exact_{number}")
+        kept, above = total[: stage.bits], total[stage.bits - 1 :]
         outside = Signal(name=f"outside_{number}")
-        above = exact[stage.bits - 1 :]
-        m.d.comb += [exact.eq(total), outside.eq(above.any() & ~above.all())]
-        kept = exact[: stage.bits]
+        m.d.comb += outside.eq(above.any() & ~above.all())
         if stage.policy == "saturate":
-            negative = exact[-1]
+            negative = total[-1]
             end = Cat((~negative).replicate(stage.bits - 1), negative)
             kept = Mux(outside, end, kept)
         return Ranged.of(kept.as_signed()), outside
