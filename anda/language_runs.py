@@ -109,13 +109,15 @@ SECTIONS: dict[str, Callable[[], Iterator[Run]]] = {
 }
 """What is measured, by the name that its rows carry."""
 
+_FIRST = ("weights-128", "kv", "together", "activations", "weights-32", "weights-64")
+_SECOND = ("kv", "together", "activations", "weights-128")
+
 ORDER: tuple[tuple[int, str], ...] = (
     *((text, section) for text in (0, 1) for section in ("float", "planes")),
-    *((text, section) for text in (0, 1) for section in ("weights-128", "kv", "together", "activations")),
-    (0, "weights-64"),
-    (0, "weights-32"),
+    *((0, section) for section in _FIRST),
+    *((1, section) for section in _SECOND),
 )
-"""Texts and sections in the order of their interest; small blocks on one text only."""
+"""Texts and sections in the order of their interest; small blocks on the first text only."""
 
 
 def open_meters(cache: Path, warn: Callable[[str], None]) -> dict[str, Meter]:
