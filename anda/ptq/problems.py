@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 from anda.ptq.activation import ActivationQuantizer
 
-__all__ = ["LEVELS", "SYNTHETIC", "Problem", "Recipe", "synthetic_problem"]
-
-LEVELS = 7
-"""Largest level of the narrow INT4 grid, -7 to 7, that every solver is held to."""
+__all__ = ["SYNTHETIC", "Problem", "Recipe", "synthetic_problem"]
 
 #: Shares of the largest magnitude that a grid may end at; the one with the least squared error is taken.
 _REACHES = np.arange(100, 34, -5) / 100
@@ -37,7 +34,7 @@ class Problem:
     weights : float32 array [C, K]
         Output channels by inputs.
     weight_scales : float32 array [C]
-        FP16 values, for levels from -7 to 7.
+        FP16 values, for levels from -7 to 7: `scales(4)`.
     calibration, held_out : float32 array [rows, K]
         Inputs, of different draws or different parts of a text.
     activation_signed : bool
@@ -69,7 +66,7 @@ class Problem:
             Whether the codes of the inputs are signed.
         """
         single, calibration, held_out = (a.astype(np.float32) for a in (weights, seen, unseen))
-        return cls(name, single, _weight_scales(single), calibration, held_out, signed)
+        return cls(name, single, _scales(single, 7), calibration, held_out, signed)
 
     def quantizer(self, bits: int = 8) -> ActivationQuantizer:
         """The integers of least squared error for the calibration inputs; the scale is an FP16 value.
@@ -89,17 +86,35 @@ class Problem:
 
         return min(map(made, _REACHES.tolist()), key=error)
 
-    def held_out_error(
-        self, levels: NDArray[Any], quantizer: ActivationQuantizer, scales: NDArray[Any] | None = None
+    def scales(self, bits: int) -> Array:
+        """FP16 scales of least squared error for each channel, [C], for levels within `2^(bits-1) - 1`.
+
+        Raises
+        ------
+        ValueError
+            When there are not 2 to 8 bits.
+        """
+        if not 2 <= bits <= 8:
+            raise ValueError(f"weights must have 2 to 8 bits, not {bits!r}")
+        return _scales(self.weights, 2 ** (bits - 1) - 1)
+
+    def error(
+        self,
+        inputs: Array,
+        levels: NDArray[Any],
+        quantizer: ActivationQuantizer,
+        scales: NDArray[Any] | None = None,
     ) -> float:
-        """Norm of the error of the outputs over the norm of the outputs, on inputs no solver has seen.
+        """Norm of the error of the outputs over the norm of the outputs.
 
         Parameters
         ----------
+        inputs : float32 array [rows, K]
+            The layer as it should be gets them as they are, the quantized one quantized.
         levels : int array [C, K]
             The quantized weights.
         quantizer : ActivationQuantizer
-            How the inputs are quantized; the reference takes them as they are.
+            How the inputs are quantized.
         scales : float array [C], optional
             By default those of the problem.
 
@@ -113,11 +128,15 @@ class Problem:
                 f"levels of {self.name} must have shape {self.weights.shape}, not {levels.shape}"
             )
         given = np.asarray(self.weight_scales if scales is None else scales, np.float64)
-        return self.output_error(quantizer.dequantize(self.held_out) @ levels.T * given)
+        return self.output_error(inputs, quantizer.dequantize(inputs) @ levels.T * given)
 
-    def output_error(self, outputs: NDArray[Any]) -> float:
-        """The same for outputs [rows, C] of the held-out inputs, however they were computed."""
-        exact = self.held_out.astype(np.float64) @ self.weights.astype(np.float64).T
+    def held_out_error(self, levels: NDArray[Any], quantizer: ActivationQuantizer) -> float:
+        """The error on inputs that no solver has seen, with the scales of the problem."""
+        return self.error(self.held_out, levels, quantizer)
+
+    def output_error(self, inputs: Array, outputs: NDArray[np.float64]) -> float:
+        """The error of outputs [rows, C] for inputs [rows, K], however they were computed."""
+        exact = inputs.astype(np.float64) @ self.weights.astype(np.float64).T
         return float(np.linalg.norm(exact - outputs) / np.linalg.norm(exact))
 
 
@@ -208,11 +227,13 @@ def _inputs(recipe: Recipe, rows: int, rng: np.random.Generator) -> NDArray[np.f
     return after[recipe.activation](x)
 
 
-def _weight_scales(weights: Array) -> Array:
-    """FP16 scales of least squared error for each channel on the narrow grid."""
-    top = np.abs(weights).max(axis=1, keepdims=True) / LEVELS
-    scales = np.stack([(top * reach).astype(np.float16).astype(np.float32) for reach in _REACHES])
-    levels = np.clip(np.rint(weights / scales), -LEVELS, LEVELS)
+def _scales(weights: Array, top: int) -> Array:
+    """Scales [C] for levels from -top to top."""
+    span = np.abs(weights).max(axis=1, keepdims=True) / top
+    scales = np.stack([(span * reach).astype(np.float16).astype(np.float32) for reach in _REACHES])
+    # A channel of zeros, or one so small that FP16 has no scale for it.
+    scales[scales == 0] = 1
+    levels = np.clip(np.rint(weights / scales), -top, top)
     errors = np.sum((levels * scales - weights) ** 2, axis=2)
     best: Array = scales[np.argmin(errors, axis=0), np.arange(len(weights)), 0]
     return best

@@ -2,8 +2,9 @@
 
 Usage: peer.py DIRECTORY
 
-Reads every `NAME.problem.npz` of the directory and writes `NAME.peer.npz`: the integer levels of both
-solvers for each cell, how long each took, and the codes of the calibration inputs, for a comparison of those.
+Reads the layer from `problem.npz` and the solvers and cells from `order.json`. Writes `answer.npz`: the
+integer levels for each solver and cell, how long each took, and the codes of the calibration inputs, so that
+both sides can be seen to have the same; and `versions.json`.
 """
 
 from __future__ import annotations
@@ -98,21 +99,19 @@ def levels(quantized: qnn.QuantLinear, problem: dict[str, Any]) -> np.ndarray:
 def main(directory: Path) -> None:
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    cells = json.loads((directory / "cells.json").read_text())
     versions = {name: version(name) for name in ("brevitas", "torch", "numpy")}
-    (directory / "peer.json").write_text(json.dumps(versions))
-    for path in sorted(directory.glob("*.problem.npz")):
-        problem = dict(np.load(path))
-        target = path.with_name(path.name.replace(".problem.", ".peer."))
-        codes = layer(problem).input_quant(torch.from_numpy(problem["calibration"])).int()
-        results = {"codes": codes.numpy().astype(np.int32)}
-        for solver in MODES:
-            for bits, tile in cells:
-                key = f"{solver}_{bits}_{tile}"
-                results[key], seconds = solve(problem, solver, bits, tile)
-                results[f"{key}_seconds"] = np.array(seconds)
-        np.savez_compressed(target, **results)
-        print(f"peer: {path.name.split('.')[0]}", flush=True)
+    (directory / "versions.json").write_text(json.dumps(versions))
+    order = json.loads((directory / "order.json").read_text())
+    with np.load(directory / "problem.npz") as file:
+        problem = dict(file)
+    codes = layer(problem).input_quant(torch.from_numpy(problem["calibration"])).int()
+    answer = {"codes": codes.numpy().astype(np.int32)}
+    for solver in order["solvers"]:
+        for bits, tile in order["cells"]:
+            key = f"{solver}_{bits}_{tile}"
+            answer[key], seconds = solve(problem, solver, bits, tile)
+            answer[f"{key}_seconds"] = np.array(seconds)
+    np.savez_compressed(directory / "answer.npz", **answer)
 
 
 if __name__ == "__main__":

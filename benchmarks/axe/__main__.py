@@ -1,0 +1,127 @@
+"""`python -m benchmarks.axe`: the comparison with Brevitas' AXE, its data file and its plots."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from anda.axe_plot import plot_methods
+from anda.llm.pool import open_workers
+from anda.ptq.problems import Problem
+from benchmarks.__main__ import environment
+from benchmarks.axe.compare import compare
+from benchmarks.axe.exchange import ask_peer
+from benchmarks.axe.layers import TEXT, all_problems
+from benchmarks.axe.methods import METHOD_CELLS, Methods
+from benchmarks.axe.speed import speed_rows
+from benchmarks.axe.widths import width_rows
+
+PEER = Path(".venv-peer/bin/python")
+METHODS_ON = ("gauss-signed", "t4-relu", "t5-signed", "smollm2-5-qkv", "smollm2-8-o")
+"""Layers that the other methods are measured on."""
+WIDTHS_ON = ("t5-signed", "smollm2-5-qkv")
+"""Layers that errors are measured on for the trade against area."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """One layer, and where its files go."""
+
+    problem: Problem
+    peer: Path
+    directory: Path
+
+
+def measured(work: Work) -> dict[str, Any]:
+    """Everything about one layer, by section of the data file."""
+    problem = work.problem
+    answer = ask_peer(work.peer, work.directory / problem.name, problem)
+    methods = Methods(problem)
+    others = (
+        [row for cell in METHOD_CELLS for row in methods.rows(cell)] if problem.name in METHODS_ON else []
+    )
+    widths = width_rows(problem) if problem.name in WIDTHS_ON else []
+    return {
+        "peer_tools": answer.versions,
+        "problems": [described(problem)],
+        "cells": [compare(problem, cell, found).as_json() for cell, found in answer.results.items()],
+        "methods": [row.as_json() for row in others],
+        "widths": [row.as_json() for row in widths],
+    }
+
+
+def described(problem: Problem) -> dict[str, Any]:
+    channels, inputs = problem.weights.shape
+    quantizer = problem.quantizer()
+    return {
+        "problem": problem.name,
+        "channels": channels,
+        "inputs": inputs,
+        "calibration_rows": len(problem.calibration),
+        "held_out_rows": len(problem.held_out),
+        "activation_signed": quantizer.signed,
+        "activation_scale": quantizer.scale,
+        "activation_zero": quantizer.zero,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.axe", description=__doc__)
+    parser.add_argument(
+        "--peer", type=Path, default=Path(".venv-peer/bin/python"), help="Python with Brevitas"
+    )
+    parser.add_argument("--work", type=Path, default=Path("build/axe"), help="where files of the peer go")
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/data/axe.json"), help="the data file")
+    parser.add_argument("--figures", type=Path, default=Path("docs/figures"), help="where the plots go")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    arguments = parser.parse_args()
+    console = Console()
+    problems = all_problems()
+    work = [Work(problem, arguments.peer.absolute(), arguments.work) for problem in problems]
+    # The longest first, so that no process is left alone with it at the end.
+    work.sort(key=lambda item: -item.problem.weights.size)
+    found: dict[str, dict[str, Any]] = {}
+    with open_workers(arguments.jobs) as workers:
+        for index, result in workers.each(measured, work):
+            name = work[index].problem.name
+            found[name] = result
+            console.print(f"{name}: highest ratio to the peer {max(c['ratio'] for c in result['cells']):.3f}")
+    data = {
+        "evidence": "computed",
+        "command": shlex.join(["python", "-m", "benchmarks.axe"]),
+        "tools": {name: version(name) for name in ("anda", "numpy", "scipy")},
+        "peer_tools": found[problems[0].name]["peer_tools"],
+        "environment": environment(),
+        "model": "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "text": TEXT,
+        "seed": 1,
+        **{
+            section: [row for problem in problems for row in found[problem.name][section]]
+            for section in ("problems", "cells", "methods", "widths")
+        },
+        "speed": [row.as_json() for row in speed_rows(arguments.peer.absolute(), arguments.work / "speed")],
+    }
+    arguments.output.write_text(json.dumps(_short(data), indent=1) + "\n")
+    plot_methods(data, arguments.figures / "axe.svg")
+    console.print(f"figures in {arguments.output}")
+
+
+def _short(value: Any) -> Any:
+    """Figures with as many digits as mean something."""
+    if isinstance(value, dict):
+        return {key: _short(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
