@@ -22,6 +22,7 @@ from anda.flow.library import Library
 from anda.generate import generate
 from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
+from anda.search_tables import SEARCH_TABLES
 from anda.tops import tops
 from anda.weight_tables import profile_rows, quantize_rows
 from hdl.emit import tool_versions
@@ -247,6 +248,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "profile": ("profile", lambda data: _markdown(*profile_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
+    **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
 }
 
 

@@ -12,9 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from anda.figures import BLUE, GREY, RED, finish
 from anda.llm.arithmetic import KINDS
 
-__all__ = ["plot_lengths", "plot_trace", "plot_traces"]
+__all__ = ["GOALS", "plot_lengths", "plot_trace", "plot_traces"]
 
-_GOALS = {"bops": "bit operations", "cycles": "cycles", "traffic": "memory traffic", "energy": "energy"}
+GOALS = {"bops": "bit operations", "cycles": "cycles", "traffic": "memory traffic", "energy": "energy"}
+"""Objectives in words."""
 
 
 def plot_trace(record: Mapping[str, Any]) -> Figure:
@@ -22,8 +23,8 @@ def plot_trace(record: Mapping[str, Any]) -> Figure:
     best = record["best"]
     figure = Figure(figsize=(9.6, 3.6), layout="constrained")
     trace, lengths = figure.subplots(1, 2, width_ratios=(3, 2))
-    _trace(trace, record)
-    goal = _GOALS[record["objective"]["goal"]]
+    _trace(trace, record["visits"])
+    goal = GOALS[record["objective"]["goal"]]
     finish(trace, title=f"{record['method']} search", x="evaluation", y=f"saving in {goal}")
     trace.legend(frameon=False, fontsize="small")
     if best is not None:
@@ -32,15 +33,14 @@ def plot_trace(record: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def plot_traces(records: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Several searches side by side, one panel each under its name."""
-    figure = Figure(figsize=(3.2 * len(records), 3.4), layout="constrained")
-    panels: Sequence[Axes] = figure.subplots(1, len(records), sharey=True, squeeze=False)[0]
-    for panel, (name, record) in zip(panels, records.items(), strict=True):
-        _trace(panel, record)
+def plot_traces(searches: Mapping[str, Sequence[Mapping[str, Any]]], goal: str) -> Figure:
+    """Several searches side by side: the visits of each, in its own panel under its name."""
+    figure = Figure(figsize=(3.2 * len(searches), 3.4), layout="constrained")
+    panels: Sequence[Axes] = figure.subplots(1, len(searches), sharey=True, squeeze=False)[0]
+    for panel, (name, visits) in zip(panels, searches.items(), strict=True):
+        _trace(panel, visits)
         finish(panel, title=name, x="evaluation")
-    goal = _GOALS[next(iter(records.values()))["objective"]["goal"]]
-    panels[0].set_ylabel(f"saving in {goal}")
+    panels[0].set_ylabel(f"saving in {GOALS[goal]}")
     panels[0].legend(frameon=False, fontsize="small")
     return figure
 
@@ -58,9 +58,9 @@ def plot_lengths(panel: Axes, lengths: Mapping[str, int]) -> None:
     panel.legend(frameon=False, fontsize="small")
 
 
-def _trace(panel: Axes, record: Mapping[str, Any]) -> None:
+def _trace(panel: Axes, found: Sequence[Mapping[str, Any]]) -> None:
     """Passed and failed combinations in their order, and the best so far as a step."""
-    visits = list(enumerate(record["visits"], start=1))
+    visits = list(enumerate(found, start=1))
     for passed, marker, color, label in (
         (True, "o", BLUE, "within the tolerance"),
         (False, "x", RED, "not within"),

@@ -98,7 +98,7 @@ def test_plots_show_every_visit_and_are_the_same_every_time(tiny: TinyModel, tmp
         assert drawn == len(record["visits"])
         assert len(lengths.lines) == 4
         assert rendered(figure, "trace") == rendered(plot_trace(record), "trace")
-    both = plot_traces(records)
+    both = plot_traces({name: record["visits"] for name, record in records.items()}, "bops")
     assert [panel.get_title() for panel in both.axes] == list(records)
 
 
