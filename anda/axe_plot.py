@@ -96,6 +96,8 @@ def _area_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     for bits, marker in ((8, "o"), (4, "^")):
         for tile, colour in zip(tiles, _TILES, strict=False):
             own = [row for row in rows if (row["activation_bits"], row["tile"]) == (bits, tile)]
+            if not own:
+                continue
             panel.plot(
                 [row["area"] for row in own],
                 [row["error"] for row in own],
