@@ -264,12 +264,7 @@ def bit_serial(
     sums : int64 array [...]
         What the register holds after the last plane.
     overflow : bool array [...]
-        Whether any cycle left the register's range, even if a later one came back.
-
-    Raises
-    ------
-    ValueError
-        When a parameter or a value does not fit, or a `safe` register would overflow.
+        Whether any cycle left the register's range, even if a later one came back; an error under `safe`.
     """
     require_encoding(encoding, planes, 64)
     _require_register(bits, policy)

@@ -11,6 +11,7 @@ import typer
 
 from anda.cli.area import area
 from anda.cli.catalogue import doctor, formats, schema
+from anda.cli.certify import certify
 from anda.cli.demo import demo
 from anda.cli.generate import generate
 from anda.cli.profile import profile
@@ -54,5 +55,6 @@ app.command()(demo)
 app.command()(profile)
 app.command()(quantize)
 app.command()(search)
+app.command()(certify)
 app.command()(doctor)
 app.command()(schema)

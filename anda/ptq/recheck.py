@@ -81,8 +81,13 @@ def _about_the_layer(c: Certificate, rows: Rows) -> Iterator[str]:
     yield from _differs("level_min", c.level_min, min(map(min, rows)))
     yield from _differs("level_max", c.level_max, max(map(max, rows)))
     low, high = _activations(c)
-    yield from _differs("activation_min", c.activation_min, low)
-    yield from _differs("activation_max", c.activation_max, high)
+    if (c.activation_min, c.activation_max) != (low, high):
+        kind = "signed" if c.activation_signed else "unsigned"
+        yield (
+            "activation_bits, activation_signed, activation_min, activation_max: "
+            f"{c.activation_bits} {kind} bits are from {low} to {high}, not from {c.activation_min} to "
+            f"{c.activation_max}"
+        )
     yield from _differs("zero_point", c.zero_point, ZERO_POINT)
     yield from _differs("witness_rule", c.witness_rule, WITNESS_RULE)
     if c.tile > inputs:
@@ -117,7 +122,11 @@ def _about_the_sums(c: Certificate, rows: Rows) -> Iterator[str]:
             _sums(terms, cuts) for terms in (products.small, products.large, products.magnitudes)
         )
         yield from _differs(f"{where}.name", stage.name, name)
-        yield from _differs(f"{where}.count", stage.count, counts[name])
+        if stage.count != counts[name]:
+            yield (
+                f"tile, stages[1].count, {where}.count: tiles of {c.tile} inputs and groups of "
+                f"{c.stages[1].count} make {counts[name]}, not {stage.count}"
+            )
         low, high, l1 = min(map(min, lows)), max(map(max, highs)), max(map(max, norms))
         yield from _differs(f"{where}.l1", stage.l1, l1)
         yield from _differs(f"{where}.min", stage.min, low)
@@ -126,13 +135,18 @@ def _about_the_sums(c: Certificate, rows: Rows) -> Iterator[str]:
         yield from _about_a_witness(c, rows, cuts, stage.lowest, f"{where}.lowest", (lows, low))
         yield from _about_a_witness(c, rows, cuts, stage.highest, f"{where}.highest", (highs, high))
         if name == "inner":
-            yield from _differs("inner_min", c.inner_min, lows)
-            yield from _differs("inner_max", c.inner_max, highs)
-            yield from _differs("inner_bits", c.inner_bits, stage.bits)
+            for field, says, it_is in (("inner_min", c.inner_min, lows), ("inner_max", c.inner_max, highs)):
+                yield from (f"{text}, for a tile of {c.tile} inputs" for text in _differs(field, says, it_is))
+            yield from _about_both_widths(index, stage.bits, "inner_bits", c.inner_bits)
         if name == "outer":
             yield from _differs("outer_min", c.outer_min, [low for (low,) in lows])
             yield from _differs("outer_max", c.outer_max, [high for (high,) in highs])
-            yield from _differs("outer_bits", c.outer_bits, stage.bits)
+            yield from _about_both_widths(index, stage.bits, "outer_bits", c.outer_bits)
+
+
+def _about_both_widths(index: int, bits: int, field: str, says: int) -> Iterator[str]:
+    if bits != says:
+        yield f"{field}, stages[{index}].bits: the certificate says both {says} and {bits}"
 
 
 class _Products:
