@@ -92,10 +92,15 @@ class GgufFile:
         Raises
         ------
         ValueError
-            When the file has no such tensor.
+            When the file has no such tensor, or its type cannot be dequantized.
         """
         tensor = self._tensor(name)
-        values = dequantize(tensor.data, tensor.tensor_type)
+        try:
+            values = dequantize(tensor.data, tensor.tensor_type)
+        except NotImplementedError as error:
+            raise ValueError(
+                f"{self.path.name} stores {name} as {self.stored_type(name)}, which cannot be read"
+            ) from error
         return np.asarray(values, dtype=np.float32).reshape(self.shape(name))
 
     def _tensor(self, name: str) -> Any:

@@ -38,7 +38,13 @@ def q4_1(rng: np.random.Generator, rows: int, columns: int) -> tuple[NDArray[np.
     return raw, values.reshape(rows, columns)
 
 
-def write(path: Path, overrides: dict[str, str] | None = None) -> TinyModel:
+def write(
+    path: Path,
+    overrides: dict[str, str] | None = None,
+    numbers: dict[str, int | float] | None = None,
+    tensors: dict[str, NDArray[Any]] | None = None,
+) -> TinyModel:
+    """The model with other texts in its metadata, more numbers, and more tensors (without `.weight`)."""
     rng = np.random.default_rng(7)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = CONTROL + alphabet + [merge.replace(" ", "") for merge in MERGES]
@@ -54,6 +60,9 @@ def write(path: Path, overrides: dict[str, str] | None = None) -> TinyModel:
     writer.add_uint32("llama.attention.head_count_kv", KV_HEADS)
     writer.add_float32("llama.rope.freq_base", ROPE_BASE)
     writer.add_float32("llama.attention.layer_norm_rms_epsilon", EPSILON)
+    for key, number in (numbers or {}).items():
+        add_number = writer.add_uint32 if isinstance(number, int) else writer.add_float32
+        add_number(key, number)
     writer.add_array("tokenizer.ggml.tokens", tokens)
     writer.add_array("tokenizer.ggml.merges", MERGES)
     writer.add_array("tokenizer.ggml.token_type", [3 if token in CONTROL else 1 for token in tokens])
@@ -82,6 +91,8 @@ def write(path: Path, overrides: dict[str, str] | None = None) -> TinyModel:
         add(f"blk.{layer}.ffn_up", rng.normal(size=(FFN, HIDDEN)) / 3)
         add(f"blk.{layer}.ffn_gate", rng.normal(size=(FFN, HIDDEN)))
         add_q4_1(f"blk.{layer}.ffn_down", HIDDEN, FFN)
+    for name, tensor in (tensors or {}).items():
+        add(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

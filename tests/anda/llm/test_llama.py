@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anda.llm.arithmetic import PROJECTIONS, Arithmetic, Kind, Weight
 from anda.llm.capture import capture_inputs
 from anda.llm.gguf import GgufFile
-from anda.llm.llama import Llama
+from anda.llm.llama import KeyValues, Llama
 
 from .conftest import EPSILON, FFN, HEADS, HIDDEN, KV_HEADS, LAYERS, ROPE_BASE, TinyModel, write
 
@@ -29,26 +29,27 @@ def normalize(x: Vector, gain: NDArray[np.float64]) -> Vector:
     return [v / root * g for v, g in zip(x, gain.tolist(), strict=True)]
 
 
-def rotate(x: Vector, position: int) -> Vector:
+def rotate(x: Vector, position: int, factors: Vector) -> Vector:
     """Each pair of neighbours is one complex number, turned by its own angle."""
     out: Vector = []
     for pair in range(len(x) // 2):
-        angle = position * ROPE_BASE ** (-2 * pair / len(x))
+        angle = position * ROPE_BASE ** (-2 * pair / len(x)) / factors[pair]
         turned = complex(x[2 * pair], x[2 * pair + 1]) * complex(math.cos(angle), math.sin(angle))
         out += [turned.real, turned.imag]
     return out
 
 
-def attend(queries: Vector, keys: list[Vector], values: list[Vector]) -> Vector:
+def attend(queries: Vector, keys: list[Vector], values: list[Vector], factors: Vector) -> Vector:
     """All heads of one token over the tokens up to itself."""
     position, out = len(keys) - 1, []
     for head in range(HEADS):
         own = slice(head * HEAD, (head + 1) * HEAD)
         shared = head * KV_HEADS // HEADS
         theirs = slice(shared * HEAD, (shared + 1) * HEAD)
-        query = rotate(queries[own], position)
+        query = rotate(queries[own], position, factors)
         scores = [
-            math.fsum(a * b for a, b in zip(query, rotate(key[theirs], at), strict=True)) / math.sqrt(HEAD)
+            math.fsum(a * b for a, b in zip(query, rotate(key[theirs], at, factors), strict=True))
+            / math.sqrt(HEAD)
             for at, key in enumerate(keys)
         ]
         shares = [math.exp(score) / math.fsum(map(math.exp, scores)) for score in scores]
@@ -64,6 +65,7 @@ def slow_forward(
 ) -> tuple[list[Vector], dict[tuple[int, str], list[Vector]]]:
     """Logits and projection inputs, one token and one scalar at a time."""
     stream = [weights["token_embd"][token].tolist() for token in tokens]
+    factors = weights.get("rope_freqs", np.ones(HEAD // 2)).tolist()
     seen: dict[tuple[int, str], list[Vector]] = {
         (layer, name): [] for layer in range(LAYERS) for name in PROJECTIONS
     }
@@ -75,7 +77,7 @@ def slow_forward(
             inside = normalize(x, w["attn_norm"])
             keys.append(linear(w["attn_k"], inside))
             values.append(linear(w["attn_v"], inside))
-            mixed = attend(linear(w["attn_q"], inside), keys, values)
+            mixed = attend(linear(w["attn_q"], inside), keys, values, factors)
             x = [a + b for a, b in zip(x, linear(w["attn_output"], mixed), strict=True)]
             unit = normalize(x, w["ffn_norm"])
             gate, up = linear(w["ffn_gate"], unit), linear(w["ffn_up"], unit)
@@ -83,7 +85,8 @@ def slow_forward(
             stream[at] = [a + b for a, b in zip(x, linear(w["ffn_down"], hidden), strict=True)]
             for name, value in zip(PROJECTIONS, (inside, mixed, unit, hidden), strict=True):
                 seen[layer, name].append(value)
-    logits = [linear(weights["token_embd"], normalize(x, weights["output_norm"])) for x in stream]
+    head = weights.get("output", weights["token_embd"])
+    logits = [linear(head, normalize(x, weights["output_norm"])) for x in stream]
     return logits, seen
 
 
@@ -194,7 +197,37 @@ def test_a_layer_that_does_not_exist_is_refused(tiny: TinyModel) -> None:
         capture_inputs(model, TOKENS, [])
 
 
-def test_another_architecture_is_refused(tmp_path: Path) -> None:
-    other = write(tmp_path / "other.gguf", {"general.architecture": "mamba"})
-    with pytest.raises(ValueError, match=r"other\.gguf holds a 'mamba' model; expected 'llama'"):
-        Llama(GgufFile(other.path))
+def test_a_head_of_its_own_and_factors_of_frequencies(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    tensors = {"rope_freqs": rng.uniform(1, 8, HEAD // 2), "output": rng.normal(size=(90, HIDDEN))}
+    model = write(tmp_path / "other.gguf", tensors=tensors)
+    llama = Llama(GgufFile(model.path), np.float64)
+    assert llama.vocabulary == 90
+    tokens = TOKENS % 90
+    np.testing.assert_allclose(
+        llama.logits(tokens), slow_forward(model.weights, tokens.tolist())[0], rtol=1e-6, atol=1e-6
+    )
+
+
+def test_positions_stretched_linearly(tmp_path: Path, tiny: TinyModel) -> None:
+    scaling = {"llama.rope.scaling.type": "linear"}
+    model = write(tmp_path / "linear.gguf", scaling, {"llama.rope.scaling.factor": 4.0})
+    logits = Llama(GgufFile(model.path), np.float64).logits(TOKENS)
+    stretched = {**tiny.weights, "rope_freqs": np.full(HEAD // 2, 4.0)}
+    np.testing.assert_allclose(logits, slow_forward(stretched, TOKENS.tolist())[0], rtol=1e-6, atol=1e-6)
+
+
+def test_too_long_a_window_and_unknown_tokens_are_refused(tmp_path: Path) -> None:
+    short = write(tmp_path / "short.gguf", numbers={"llama.context_length": 5})
+    model = Llama(GgufFile(short.path))
+    assert model.logits(TOKENS[:5]).shape[0] == 5
+    with pytest.raises(ValueError, match=r"short\.gguf is made for windows of up to 5 tokens, not 6"):
+        model.logits(TOKENS)
+    with pytest.raises(
+        ValueError, match=rf"tokens of short\.gguf are in 0\.\.{model.vocabulary - 1}, not 1\.\.999"
+    ):
+        model.logits(np.array([1, 999]))
+    past = KeyValues()
+    model.hidden(TOKENS[:4], past=past)
+    with pytest.raises(ValueError, match="up to 5 tokens, not 6"):
+        model.hidden(TOKENS[:2], past=past)
