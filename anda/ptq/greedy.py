@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anda.ptq.budget import Budget, soft_thresholds, tile_count
 from anda.ptq.grid import Rounding, WeightGrid
 
-__all__ = ["Layer", "Rounder"]
+__all__ = ["Layer", "Rounder", "spread"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,16 @@ class Layer:
     def steps(self) -> NDArray[np.float64]:
         """Weights in units of their scale, [K, C]."""
         return self.weights * self.scale_rows(self.grid.inverse)
+
+    def part(self, channels: slice | NDArray[np.intp]) -> Layer:
+        """The layer of some output channels."""
+        grid = replace(
+            self.grid,
+            scales=self.grid.scales[:, channels],
+            low=self.grid.low[:, channels],
+            high=self.grid.high[:, channels],
+        )
+        return replace(self, weights=np.ascontiguousarray(self.weights[:, channels]), grid=grid)
 
     def values(self, levels: NDArray[np.int64]) -> NDArray[np.float64]:
         """What levels [K, C] are worth."""
@@ -84,3 +94,8 @@ class Rounder:
         self._neg[tile] += np.minimum(level, 0)
         self.levels[index] = level
         return np.asarray(level * self._grid.scales[group])
+
+
+def spread(count: int, wanted: int) -> NDArray[np.intp]:
+    """At most so many indices below `count`, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, wanted).astype(np.intp))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anda.ptq.activation import ActivationQuantizer
 from anda.ptq.budget import Budget, tile_count
+from anda.ptq.greedy import spread
 from golden.multistage import MultiStage, Policy, Stage
 
 __all__ = ["Overflow", "measure_overflow"]
@@ -75,7 +76,7 @@ def measure_overflow(
     """
     if np.ndim(quantizer.scale):
         raise ValueError("overflow is measured with one scale for all rows, but every row has its own")
-    picked = inputs[np.unique(np.linspace(0, len(inputs) - 1, rows).astype(int))]
+    picked = inputs[spread(len(inputs), rows)]
     codes = quantizer.encode(picked)
     channels, width = levels.shape
     size = width if budget.tile is None else int(budget.tile)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,9 @@ from anda.ptq.greedy import Layer
 __all__ = ["Objective", "refine"]
 
 _BLOCK = 128
+_CHANNELS = 512
+"""Output channels that are worked on at a time, in threads: their blocks fit the cache."""
+
 _ENOUGH = 1e-4
 """Sweeps end when one lowers the error by less than this share of it."""
 
@@ -34,6 +39,10 @@ class Objective:
 
     matrix: NDArray[np.float64]
     linear: NDArray[np.float64]
+
+    def part(self, channels: slice | NDArray[np.intp]) -> Objective:
+        """That of some output channels."""
+        return Objective(self.matrix, np.ascontiguousarray(self.linear[:, channels]))
 
     def gradient(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Half of the gradient, `H v - b`, [K, C]."""
@@ -75,6 +84,23 @@ def refine(
     int64 array [K, C]
         Within all budgets; no channel's objective is higher than it was.
     """
+    starts = range(0, levels.shape[1], _CHANNELS)
+    parts = [slice(start, start + _CHANNELS) for start in starts]
+
+    def refined(part: slice) -> NDArray[np.int64]:
+        start = np.ascontiguousarray(levels[:, part])
+        return _refine(layer.part(part), objective.part(part), start, sweeps, seed)
+
+    if len(parts) == 1:
+        return refined(parts[0])
+    # NumPy holds no lock while it computes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate(list(pool.map(refined, parts)), axis=1)
+
+
+def _refine(
+    layer: Layer, objective: Objective, levels: NDArray[np.int64], sweeps: int, seed: int
+) -> NDArray[np.int64]:
     generator = np.random.default_rng(seed)
     q = levels.copy()
     gradient = objective.gradient(layer.values(q))

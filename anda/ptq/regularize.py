@@ -1,0 +1,99 @@
+"""How far second moments of few rows are to be trusted, decided on rows that took no part in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anda.ptq.budget import Budget
+from anda.ptq.calibration import Calibration
+from anda.ptq.gptq import gptq
+from anda.ptq.greedy import Layer, spread
+from anda.ptq.hessian import Damped, damped
+from anda.ptq.refine import Objective
+
+__all__ = ["Regularization", "regularize"]
+
+RIDGE = 1e-4
+"""Part of the mean diagonal that is always added: no input is free of cost."""
+
+_HOLD_OUT = 4
+"""Every fourth calibration row judges a regularization that was fitted on the others."""
+
+_JUDGES = 64
+"""Channels that a regularization is judged by."""
+
+
+@dataclass(frozen=True)
+class Regularization:
+    """How far to trust second moments of few rows.
+
+    Attributes
+    ----------
+    shrinkage : float
+        Share in [0, 1] by which moments of two different inputs shrink toward 0.
+    cross : bool
+        Whether what two different inputs tell of each other's rounding errors is used. If not, only each
+        input's own rounding error is.
+    """
+
+    shrinkage: float
+    cross: bool
+
+    def hessian(self, calibration: Calibration, *, act_order: bool = True) -> Damped:
+        """The regularized moments of the quantized inputs."""
+        gram = (1 - self.shrinkage) * calibration.gram
+        np.fill_diagonal(gram, np.diagonal(calibration.gram))
+        return damped(gram, RIDGE, act_order=act_order)
+
+    def objective(self, calibration: Calibration, hessian: Damped, weights: NDArray[np.float64]) -> Objective:
+        """The error to minimize for weights [K, C].
+
+        `Xq^T (X w - Xq v) = (G - H) w + H (w - v)`: the first term is what the inputs' rounding errors make
+        of the weights. It is taken from the samples, or only its diagonal is.
+        """
+        noise = calibration.cross - calibration.gram
+        if self.cross:
+            return Objective(hessian.matrix, (hessian.matrix + noise) @ weights)
+        own = np.diagonal(noise)[:, np.newaxis] * weights
+        return Objective(hessian.matrix, hessian.matrix @ weights + own)
+
+
+_SHRINKAGES = (0.25, 0.1, 0.4)
+"""The first one decides about `cross`."""
+
+
+def regularize(layer: Layer, calibration: Calibration) -> Regularization:
+    """Choose by the error on every fourth row, of some channels rounded without a budget.
+
+    Parameters
+    ----------
+    layer : Layer
+    calibration : Calibration
+        With fewer than 8 rows there is nothing to judge by: medium shrinkage is taken.
+    """
+    rows = len(calibration.inputs)
+    medium = Regularization(_SHRINKAGES[0], False)
+    if rows < 2 * _HOLD_OUT:
+        return medium
+    judges = np.arange(rows) % _HOLD_OUT == _HOLD_OUT - 1
+    fitted = Calibration.between(calibration.inputs[~judges], calibration.quantized[~judges])
+    judged = Calibration.between(calibration.inputs[judges], calibration.quantized[judges])
+    channels = spread(layer.weights.shape[1], _JUDGES)
+    free = Budget(layer.budget.codes, None, layer.budget.tile)
+    part = replace(layer.part(channels), budget=free)
+
+    def error(choice: Regularization, hessian: Damped) -> float:
+        start = hessian.solve(choice.objective(fitted, hessian, part.weights).linear)
+        levels = gptq(part, hessian, start=start, soft=False)
+        return float(judged.error(part.weights, part.values(levels)).sum())
+
+    hessian = medium.hessian(fitted)
+    errors = {choice: error(choice, hessian) for choice in (medium, replace(medium, cross=True))}
+    cross = min(errors, key=errors.__getitem__).cross
+    for shrinkage in _SHRINKAGES[1:]:
+        choice = Regularization(shrinkage, cross)
+        errors[choice] = error(choice, choice.hessian(fitted))
+    return min(errors, key=errors.__getitem__)
