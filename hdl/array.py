@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import and_, or_
 
+from amaranth.hdl import Array as Choice
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
@@ -160,7 +161,7 @@ class Array(NamedComponent):
                 with m.If(count == turns - 1):
                     m.d.sync += count.eq(0)
             turn = count
-        ready = Signal(turns, name="load_ready")
+        ready = [Signal(name=f"load_ready_{i}") for i in range(turns)]
         for number, column in enumerate(columns):
             mine, place = divmod(number, p.columns_per_load)
             own = turn == mine if turns > 1 else Const(1, 1)
@@ -171,7 +172,7 @@ class Array(NamedComponent):
         for number in range(turns):
             part = columns[number * p.columns_per_load :][: p.columns_per_load]
             m.d.comb += ready[number].eq(reduce(and_, (column.load.ready for column in part)))
-        m.d.comb += self.weights.ready.eq(ready.bit_select(turn, 1))
+        m.d.comb += self.weights.ready.eq(Choice(ready)[turn])
 
     def _hand_over(self, m: Module, columns: list[ArrayColumn], ready: Value) -> dict[str, Value]:
         """When sums leave the elements, and when the accumulators take them.
@@ -268,12 +269,13 @@ class Array(NamedComponent):
             column.results_values.word_select(bank, bits) for bank in range(p.banks) for column in columns
         ]
         m.d.comb += [
-            self.results.valid.eq(columns[0].results_valid),
+            # Equal for all columns, as they work in lockstep; naming all of them keeps that visible.
+            self.results.valid.eq(reduce(and_, (column.results_valid for column in columns))),
             self.results.payload.values.eq(Cat(*values)),
             self.nonfinite.eq(reduce(or_, (column.nonfinite for column in columns))),
         ]
         if p.sharing > 1:
-            m.d.comb += self.results.payload.slot.eq(columns[0].results_slot)
+            m.d.comb += self.results.payload.slot.eq(reduce(and_, (c.results_slot for c in columns)))
         if p.output == "fp16":
             m.d.comb += self.overflow.eq(reduce(or_, (column.overflow for column in columns)))
             for column in columns:

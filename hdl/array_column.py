@@ -228,11 +228,12 @@ class ArrayColumn(NamedComponent):
         m.d.comb += [
             # Equal for all of them, as they work in lockstep.
             self.sums_ready.eq(reduce(and_, (a.sums.ready for a in accumulators))),
-            self.results_valid.eq(accumulators[0].results.valid),
+            self.results_valid.eq(reduce(and_, (a.results.valid for a in accumulators))),
             self.nonfinite.eq(reduce(or_, (a.nonfinite for a in accumulators))),
         ]
         if p.sharing > 1:
-            m.d.comb += self.results_slot.eq(accumulators[0].results.payload.slot)
+            slots = (a.results.payload.slot for a in accumulators)
+            m.d.comb += self.results_slot.eq(reduce(and_, slots))
         if p.output == "fp16":
             m.d.comb += self.overflow.eq(reduce(or_, (a.overflow for a in accumulators)))
         return m

@@ -91,7 +91,9 @@ def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top:
     text, _ = convert_fragment(fragment, directed, component.module_name, emit_src=False)
     if not top:
         text = re.sub(r"^attribute \\top 1\n", "", text, flags=re.M)
+    # Nothing has a value before the reset: neither registers nor memories.
     text = re.sub(r"^\s*attribute \\init .*\n", "", text, flags=re.M)
+    text = re.sub(r"^  cell \$meminit_v2 .*?^  end\n", "", text, flags=re.M | re.S)
     return _number_ports(_flatten_names(text), component.module_name, list(directed))
 
 

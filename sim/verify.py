@@ -20,9 +20,12 @@ from hdl.column import PeColumn
 from hdl.compressor import Compressor
 from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
+from hdl.group_buffer import GroupBuffer
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
 from hdl.pe import ProcessingElement
+from hdl.plane_store import PlaneStore
+from hdl.weight_store import WeightStore
 from hdl.weights import WeightBuffer
 
 from .configurations import DRAWS, distinct
@@ -214,6 +217,27 @@ def _array(component: Any, effort: int) -> dict[str, Any]:
     }
 
 
+def _plane_store(component: Any, effort: int) -> dict[str, Any]:
+    return asdict(component.parameters) | {"jobs": effort}
+
+
+def _weight_store(component: Any, effort: int) -> dict[str, Any]:
+    p, array = component.parameters, component.parameters.array
+    return {
+        "columns": array.columns,
+        "columns_per_load": array.columns_per_load,
+        "weight_bits": Shape.cast(weights_layout(array)["weights"].shape).width,
+        "words": p.words,
+        "jobs": effort,
+    }
+
+
+def _group_buffer(component: Any, effort: int) -> dict[str, Any]:
+    p, array = component.parameters, component.parameters.array
+    shape = {name: getattr(array, name) for name in ("rows", "columns", "sharing")}
+    return {**shape, "group": p.group, "jobs": effort}
+
+
 def _weights(component: Any, effort: int) -> dict[str, Any]:
     return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
 
@@ -232,6 +256,9 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     MultiStageAccumulator: ("multistage", _multistage),
     Datapath: ("datapath", _datapath),
     Array: ("array", _array),
+    PlaneStore: ("plane_store", _plane_store),
+    WeightStore: ("weight_store", _weight_store),
+    GroupBuffer: ("group_buffer", _group_buffer),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }

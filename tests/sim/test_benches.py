@@ -16,8 +16,11 @@ from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
+from hdl.group_buffer import GroupBuffer, GroupBufferParameters
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
+from hdl.plane_store import PlaneStore, PlaneStoreParameters
+from hdl.weight_store import WeightStore, WeightStoreParameters
 from hdl.weights import WeightBuffer
 from sim.build import BuildError, available_simulators
 from sim.configurations import DRAWS, distinct
@@ -31,6 +34,10 @@ SIMULATORS = available_simulators()
 # Icarus builds in no time, so it takes the many small designs; without it Verilator takes fewer of them.
 SMALL = "icarus" if "icarus" in SIMULATORS else "verilator"
 COUNT = 3 if SMALL == "icarus" else 1
+
+SMALL_ARRAY = ArrayParameters(
+    pe=PeParameters(lanes=8, max_planes=6), rows=6, columns=4, sharing=3, columns_per_load=2
+)
 
 MAIN: dict[str, Callable[[], NamedComponent]] = {
     "pe compact": lambda: ProcessingElement(PeParameters()),
@@ -52,6 +59,11 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
     "array": lambda: Array(
         ArrayParameters(pe=PeParameters(lanes=8, level_bits=2, max_planes=4), rows=2, columns=2, sharing=2)
     ),
+    "plane store": lambda: PlaneStore(
+        PlaneStoreParameters(rows=3, lanes=8, words=33, groups=9, max_planes=4)
+    ),
+    "weight store": lambda: WeightStore(WeightStoreParameters(array=SMALL_ARRAY, words=40)),
+    "group buffer": lambda: GroupBuffer(GroupBufferParameters(array=SMALL_ARRAY, group=16)),
 }
 
 
@@ -129,6 +141,12 @@ def test_a_component_without_a_bench_is_refused() -> None:
     emit_verilog(cell)
     with pytest.raises(ValueError, match="there is no bench for a FullAdder"):
         bench_of(cell)
+
+
+@pytest.mark.parametrize("name", ["plane store", "weight store", "group buffer"])
+def test_memories_of_an_array(name: str, sim_work: Path) -> None:
+    report = verify(TINY[name](), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
+    assert_complete(report.coverage)
 
 
 @pytest.mark.parametrize("name", ["e2m1-sp", "int4-zp", "w2-star"])
