@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from anda.ptq.certificate import certify
-from anda.ptq.certificate_format import STAGES, Certificate, CertificateError
+from anda.ptq.certificate_format import STAGES, Certificate, CertificateError, CertifiedStage, Witness
 from anda.ptq.recheck import recheck, replay
 from golden.interval import Interval
 from golden.multistage import MultiStage, Stage, data_type_bits
@@ -371,3 +374,19 @@ def test_texts_that_are_no_certificates(text: str | bytes, sentence: str) -> Non
     with pytest.raises(CertificateError, match=sentence) as caught:
         Certificate.from_json(text, "w.json")
     assert "\n" not in str(caught.value)
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "certificate.md"
+
+
+@pytest.mark.parametrize("record", [Certificate, CertifiedStage, Witness])
+def test_the_page_lists_every_field(record: type[BaseModel]) -> None:
+    lines = [f"| `{name}` | {field.description} |" for name, field in record.model_fields.items()]
+    table = "\n".join(["| field | |", "|---|---|", *lines])
+    assert f"<!-- fields: {record.__name__} -->\n{table}\n<!-- end -->" in PAGE.read_text()
+
+
+def test_the_example_of_the_page_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.S)
+    assert example.count("assert") == 4
+    exec(compile(example, str(PAGE), "exec"), {})
