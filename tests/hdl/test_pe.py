@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from golden import formats
 from golden.bitplanes import group_range, pack, plane_words_to_beats
 from golden.interval import Interval
 from hdl.column import PeColumn
@@ -58,11 +59,19 @@ def random_vector(rng: random.Random, interval: Interval, lanes: int) -> np.ndar
 
 
 def make_group(rng: random.Random, p: PeParameters, levels: np.ndarray, planes: int) -> Group:
-    q = random_vector(rng, group_range(planes, p.encoding), p.lanes)
-    words = pack(q, planes, p.encoding)
+    interval = replace(p, max_planes=planes, certified=None, accumulator_bits=None).activation_range
+    return group_of(p, random_vector(rng, interval, p.lanes), levels, planes)
+
+
+def group_of(p: PeParameters, q: np.ndarray, levels: np.ndarray, planes: int) -> Group:
+    if p.activations == "unsigned":  # magnitudes without the beat of their signs
+        beat_words = plane_words_to_beats(
+            pack(q, planes + 1, "sign-magnitude"), p.planes_per_cycle, "sign-magnitude"
+        )[1:]
+    else:
+        beat_words = plane_words_to_beats(pack(q, planes, p.encoding), p.planes_per_cycle, p.encoding)
     beats = [
-        sum(int(word) << (k * p.lanes) for k, word in enumerate(np.atleast_1d(beat)))
-        for beat in plane_words_to_beats(words, p.planes_per_cycle, p.encoding)
+        sum(int(word) << (k * p.lanes) for k, word in enumerate(np.atleast_1d(beat))) for beat in beat_words
     ]
     assert len(beats) == p.beats(planes)
     mask = (1 << p.level_bits) - 1
@@ -102,6 +111,10 @@ def run(p: PeParameters, seed: int, count: int = 12) -> None:
         make_group(rng, p, random_vector(rng, p.level_range, p.lanes), rng.randint(2, p.max_planes))
         for _ in range(count)
     ]
+    assert sums(p, rng, groups) == [group.total for group in groups]
+
+
+def sums(p: PeParameters, rng: random.Random, groups: list[Group]) -> list[int]:
     pe = ProcessingElement(p)
     received = []
 
@@ -127,12 +140,63 @@ def run(p: PeParameters, seed: int, count: int = 12) -> None:
     for process in [drive, collect] + [load] * (p.weights == "inside"):
         simulator.add_testbench(process)
     simulator.run()
-    assert received == [group.total for group in groups]
+    return received
 
 
 @pytest.mark.parametrize("p", CONFIGURATIONS, ids=lambda p: p.name)
 def test_sums_are_exact_under_random_stalls(p: PeParameters) -> None:
     run(p, seed=p.max_planes)
+
+
+@pytest.mark.parametrize("reduction", ["heap", "tree"])
+@pytest.mark.parametrize("rate", [1, 2, 4])
+def test_unsigned_activations_take_a_plane_less(rate: int, reduction: str) -> None:
+    p = PeParameters(
+        lanes=8, max_planes=7, planes_per_cycle=rate, reduction=reduction, activations="unsigned"
+    )
+    assert p.type_range == Interval(-8 * 8 * 127, 7 * 8 * 127)
+    assert p.beats(7) == -(-7 // rate)
+    run(p, seed=rate)
+
+
+@pytest.mark.parametrize("activations", ["signed", "unsigned"])
+@pytest.mark.parametrize("reduction", ["heap", "tree"])
+@pytest.mark.parametrize("rate", [1, 2])
+def test_certified_elements_are_exact_to_their_last_bit(activations: str, reduction: str, rate: int) -> None:
+    p = PeParameters(
+        lanes=16, max_planes=6, planes_per_cycle=rate, reduction=reduction, activations=activations
+    )
+    rng = random.Random(rate)
+    # Small levels of both signs, so that the sums need fewer bits than any weights would.
+    levels = np.array([rng.choice([-2, -1, 0, 1, 1]) for _ in range(p.lanes)])
+    ends = p.activation_range
+    highest = np.where(levels > 0, ends.max, ends.min)
+    lowest = np.where(levels > 0, ends.min, ends.max)
+    reached = Interval(int(lowest @ levels), int(highest @ levels))
+    certified = replace(p, certified=reached)
+    assert certified.sum_range == reached
+    assert certified.sum_bits == reached.bits < p.sum_bits
+    groups = [group_of(p, q, levels, 6) for q in (highest, lowest, highest, -levels % 3)]
+    groups += [make_group(rng, p, levels, rng.randint(2, 6)) for _ in range(6)]
+    assert sums(certified, rng, groups) == [group.total for group in groups]
+    # One bit less does not hold the end that needs it, and the same inputs show it.
+    half = 1 << (reached.bits - 2)
+    narrow = replace(p, certified=Interval(max(reached.min, -half), min(reached.max, half - 1)))
+    assert narrow.sum_bits == certified.sum_bits - 1
+    assert sums(narrow, rng, groups[:2]) != [group.total for group in groups[:2]]
+
+
+def test_certificates_that_cannot_be() -> None:
+    p = PeParameters(lanes=8, max_planes=4)
+    with pytest.raises(RangeError, match="certified range -449 to 512 is not within -448 to 512"):
+        replace(p, certified=Interval(-449, 512))
+    with pytest.raises(RangeError, match="certified range 1 to 2 lacks 0"):
+        replace(p, certified=Interval(1, 2))
+    with pytest.raises(RangeError, match="accumulator_bits must be at least 6 for sums from -7 to 16, not 5"):
+        replace(p, certified=Interval(-7, 16), accumulator_bits=5)
+    # A register is signed even where no sum is negative.
+    assert replace(p, certified=Interval(0, 15)).sum_bits == 5
+    assert replace(p, certified=Interval(0, 0)).sum_bits == 1
 
 
 @pytest.mark.parametrize("lanes", [16, 64])
@@ -222,6 +286,15 @@ def test_the_accumulator_is_as_wide_as_it_must_be_and_no_wider() -> None:
         ({"planes_per_cycle": 3}, "planes_per_cycle must be 1, 2 or 4, not 3"),
         ({"weights": "nearby"}, "weights must be outside or inside, not 'nearby'"),
         ({"reduction": "bush"}, "reduction must be heap or tree, not 'bush'"),
+        ({"activations": "odd"}, "activations must be signed or unsigned, not 'odd'"),
+        (
+            {"activations": "unsigned", "encoding": "sign-magnitude"},
+            "unsigned activations have no sign-magnitude encoding",
+        ),
+        (
+            {"activations": "unsigned", "max_planes": 17},
+            "unsigned activations have up to 16 planes, not 17",
+        ),
     ],
 )
 def test_bad_parameters(change, message: str) -> None:
@@ -230,7 +303,7 @@ def test_bad_parameters(change, message: str) -> None:
 
 
 def test_bad_columns() -> None:
-    with pytest.raises(ValueError, match="have their weights outside, not inside"):
-        PeColumn(PeParameters(weights="inside"), rows=2)
+    with pytest.raises(ValueError, match="codes of int4 are decoded for elements with their weights outside"):
+        PeColumn(PeParameters(weights="inside"), rows=2, format=formats.get("int4"))
     with pytest.raises(ValueError, match="at least 1 row, not 0"):
         PeColumn(PeParameters(), rows=0)
