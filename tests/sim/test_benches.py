@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from golden import formats
+from golden.multistage import Stage
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
 from hdl.cells import FullAdder
@@ -18,6 +19,7 @@ from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
 from hdl.group_buffer import GroupBuffer, GroupBufferParameters
 from hdl.modules import NamedComponent
+from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
 from hdl.plane_store import PlaneStore, PlaneStoreParameters
 from hdl.weight_store import WeightStore, WeightStoreParameters
@@ -46,6 +48,11 @@ MAIN: dict[str, Callable[[], NamedComponent]] = {
     ),
     "compressor": lambda: Compressor(CompressorParameters()),
     "accumulator": lambda: Accumulator(AccumulatorParameters(sum_bits=20, max_planes=10, slots=16)),
+    "multistage": lambda: MultiStageAccumulator(
+        MultiStageParameters(
+            term_bits=18, stages=(Stage(18, 2, "saturate"), Stage(21, None, "wrap")), slots=4
+        )
+    ),
 }
 
 TINY: dict[str, Callable[[], NamedComponent]] = {
@@ -54,6 +61,9 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
     "compressor": lambda: Compressor(CompressorParameters(group=8, lanes=3, max_planes=6)),
     "accumulator": lambda: Accumulator(
         AccumulatorParameters(sum_bits=12, max_planes=6, slots=2, output="fp16")
+    ),
+    "multistage": lambda: MultiStageAccumulator(
+        MultiStageParameters(term_bits=4, stages=(Stage(5, 3, "saturate"), Stage(6, None, "wrap")), slots=2)
     ),
     "weights": lambda: WeightBuffer(lanes=8, level_bits=2),
     "array": lambda: Array(
@@ -133,7 +143,7 @@ def test_configurations_are_different_and_repeatable() -> None:
 def test_every_kind_of_component_can_be_drawn() -> None:
     kinds = {next(distinct(draw, 1, Random(0))).func for draw in DRAWS.values()}
     wanted = {ProcessingElement, PeColumn, Compressor, Accumulator, Datapath, Array, WeightBuffer, HeapUnit}
-    assert kinds == wanted
+    assert kinds == wanted | {MultiStageAccumulator}
 
 
 def test_a_component_without_a_bench_is_refused() -> None:
