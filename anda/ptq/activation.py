@@ -13,6 +13,10 @@ from golden.interval import Interval
 __all__ = ["ActivationQuantizer", "activation_range"]
 
 
+_CLIPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+"""Ratios of clipping that `least_error` tries."""
+
+
 def activation_range(bits: int, signed: bool) -> Interval:
     """Every code of an activation, mu to nu; zero is among them.
 
@@ -112,6 +116,23 @@ class ActivationQuantizer:
             step = float(np.max(scale))
             zero = 0 if signed else min(max(round(-low / step), 0), codes.max)
         return cls(int(bits), signed, scale, int(zero))
+
+    @classmethod
+    def least_error(cls, inputs: NDArray[Any], bits: int, signed: bool) -> ActivationQuantizer:
+        """Choose scale and zero point with the least squared error over some ratios of clipping.
+
+        Parameters
+        ----------
+        inputs : float array [rows, K]
+        bits, signed : int, bool
+
+        Raises
+        ------
+        ValueError
+            When the width is not 2 to 16 bits.
+        """
+        fits = [cls.fit(inputs, bits, signed, clip=clip) for clip in _CLIPS]
+        return min(fits, key=lambda fit: float(np.sum((fit.dequantize(inputs) - inputs) ** 2)))
 
     @property
     def codes(self) -> Interval:
