@@ -297,6 +297,20 @@ def test_a_safe_bit_serial_register_is_the_dot_product(encoding: Encoding) -> No
             bit_serial(q, levels, planes, need - 1, "safe", encoding)
 
 
+def test_unsigned_codes_and_their_zero_point() -> None:
+    """One plane more, the sign plane, all zero; the zero point is outside of the register's range."""
+    rng = np.random.default_rng(9)
+    codes, levels, zero = rng.integers(0, 256, (20, 16)), rng.integers(-8, 8, 16), 77
+    codes[0], codes[1] = 255 * (levels > 0), 255 * (levels < 0)
+    reach = [Interval(0, 255) * Interval(int(level), int(level)) for level in levels]
+    (stage,) = safe_stages(reach, [None])
+    sums, _ = bit_serial(codes, levels, 9, stage.bits)
+    assert (sums - zero * levels.sum()).tolist() == ((codes - zero) @ levels).tolist()
+    assert (sums[0], sums[1]) == (sum(i.max for i in reach), sum(i.min for i in reach))
+    with pytest.raises(ValueError, match="8 planes of twos-complement hold -128 to 127"):
+        bit_serial(codes, levels, 8, stage.bits)
+
+
 def test_the_flag_stays_when_the_sum_comes_back() -> None:
     """-4 * 3 + 3 * 3 + 1 * 3 is 0, but the first plane already gives -3 and the second -6 + 3 + 0."""
     q, levels = np.array([-4, 3, 1]), np.array([3, 3, 3])
