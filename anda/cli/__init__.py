@@ -10,10 +10,13 @@ from typing import Annotated
 import typer
 
 from anda.cli.area import area
+from anda.cli.capture import capture
 from anda.cli.catalogue import doctor, formats, schema
 from anda.cli.certify import certify
+from anda.cli.complete import complete
 from anda.cli.demo import demo
 from anda.cli.generate import generate
+from anda.cli.perplexity import perplexity
 from anda.cli.profile import profile
 from anda.cli.quantize import quantize
 from anda.cli.search import search
@@ -56,5 +59,8 @@ app.command()(profile)
 app.command()(quantize)
 app.command()(search)
 app.command()(certify)
+app.command()(perplexity)
+app.command()(complete)
+app.command()(capture)
 app.command()(doctor)
 app.command()(schema)

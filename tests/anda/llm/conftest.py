@@ -44,7 +44,7 @@ def write(
     numbers: dict[str, int | float] | None = None,
     tensors: dict[str, NDArray[Any]] | None = None,
 ) -> TinyModel:
-    """The model with other texts in its metadata, more numbers, and more tensors (without `.weight`)."""
+    """The model with other texts in its metadata, more numbers, more or other tensors (without `.weight`)."""
     rng = np.random.default_rng(7)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = CONTROL + alphabet + [merge.replace(" ", "") for merge in MERGES]
@@ -69,7 +69,10 @@ def write(
 
     weights: dict[str, NDArray[np.float64]] = {}
 
+    given = dict(tensors or {})
+
     def add(name: str, array: NDArray[Any]) -> None:
+        array = given.pop(name, array)
         stored = array.astype(np.float32)
         weights[name] = stored.astype(np.float64)
         writer.add_tensor(f"{name}.weight", stored)
@@ -91,7 +94,7 @@ def write(
         add(f"blk.{layer}.ffn_up", rng.normal(size=(FFN, HIDDEN)) / 3)
         add(f"blk.{layer}.ffn_gate", rng.normal(size=(FFN, HIDDEN)))
         add_q4_1(f"blk.{layer}.ffn_down", HIDDEN, FFN)
-    for name, tensor in (tensors or {}).items():
+    for name, tensor in list(given.items()):
         add(name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
