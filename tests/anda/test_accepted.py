@@ -11,6 +11,8 @@ from anda.config import load, preset_names
 from anda.flow.accept import accept
 from anda.tops import tops
 from golden import formats
+from golden.interval import Interval
+from golden.multistage import Stage
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.decoder import LevelDecoder
@@ -18,6 +20,7 @@ from hdl.emit import WAIVER, emit_verilog
 from hdl.heap import AdderCells
 from hdl.mac import MacParameters, MultiplyAccumulate
 from hdl.modules import NamedComponent
+from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
 
 SMALL = PeParameters(lanes=16, level_bits=5, max_planes=5)
@@ -32,6 +35,20 @@ MADE: dict[str, Callable[[], NamedComponent]] = {
     ),
     "four-planes-in-a-tree": lambda: ProcessingElement(
         PeParameters(planes_per_cycle=4, reduction="tree", encoding="sign-magnitude", lanes=16)
+    ),
+    "certified": lambda: ProcessingElement(PeParameters(max_planes=8, certified=Interval(-4095, 4095))),
+    "unsigned-activations": lambda: ProcessingElement(
+        PeParameters(lanes=16, max_planes=8, planes_per_cycle=2, activations="unsigned")
+    ),
+    "safe-stages": lambda: MultiStageAccumulator(
+        MultiStageParameters(term_bits=16, stages=(Stage(17, 2), Stage(21, 16)), slots=8)
+    ),
+    "stages-that-overflow": lambda: MultiStageAccumulator(
+        MultiStageParameters(
+            term_bits=16,
+            stages=(Stage(16, 3, "saturate"), Stage(14, 5, "wrap"), Stage(18, None, "saturate")),
+            adder_cells=AdderCells.INVERTING,
+        )
     ),
     "compressor-lanes": lambda: Compressor(CompressorParameters(group=16, lanes=3)),
     "compressor-magnitudes": lambda: Compressor(
