@@ -66,6 +66,16 @@ class PlaneStoreParameters:
         return Interval(0, self.groups - 1)
 
     @property
+    def planes(self) -> Interval:
+        """Words that a group may occupy."""
+        return Interval(0, self.max_planes)
+
+    @property
+    def row_count(self) -> Interval:
+        """Rows that a tile may have."""
+        return Interval(0, self.rows)
+
+    @property
     def name(self) -> str:
         """The parameters in a word, as a Verilog module name carries them."""
         return f"{self.rows}x{self.lanes}_{self.words}_{self.groups}_p{self.max_planes}"
@@ -86,8 +96,8 @@ def plane_job_layout(parameters: PlaneStoreParameters) -> data.StructLayout:
             "row_tiles": COUNT_BITS,
             "column_tiles": COUNT_BITS,
             "groups": COUNT_BITS,
-            "planes": Interval(0, p.max_planes).bits,
-            "last_rows": Interval(0, p.rows).bits,
+            "planes": p.planes.bits,
+            "last_rows": p.row_count.bits,
         }
     )
 

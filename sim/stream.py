@@ -149,6 +149,8 @@ class Source(_Stream):
     ----------
     taken : tuple of int or None
         The item that was transferred at this edge.
+    hold : bool
+        Offer nothing new, until it is cleared again.
     """
 
     def __init__(
@@ -162,6 +164,7 @@ class Source(_Stream):
         super().__init__(bench, name, fields, pattern, beside)
         self._queue: deque[tuple[int, ...]] = deque()
         self._offered = False
+        self.hold = False
         self.taken: tuple[int, ...] | None = None
         self._masks = [(1 << width) - 1 for width in self._widths]
         self._scrambled = list(zip(self._payload, self._widths, strict=True))[: len(fields)]
@@ -186,10 +189,10 @@ class Source(_Stream):
                 return
             self.transfers += 1
             self.taken = self._queue.popleft()
-            if not self._queue or not next(self._go):
+            if self.hold or not self._queue or not next(self._go):
                 self._idle()
                 return
-        elif not self._queue or not next(self._go):
+        elif self.hold or not self._queue or not next(self._go):
             return
         for handle, value in zip(self._payload, self._queue[0], strict=True):
             handle.value = value

@@ -20,6 +20,7 @@ from hdl.column import PeColumn
 from hdl.compressor import Compressor
 from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
+from hdl.engine import Engine
 from hdl.group_buffer import GroupBuffer
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
@@ -238,6 +239,19 @@ def _group_buffer(component: Any, effort: int) -> dict[str, Any]:
     return {**shape, "group": p.group, "jobs": effort}
 
 
+def _engine(component: Any, effort: int) -> dict[str, Any]:
+    p, array = component.parameters, component.parameters.array
+    of_element = ("lanes", "level_bits", "max_planes", "encoding")
+    return {
+        **{name: getattr(array, name) for name in ("rows", "columns", "columns_per_load")},
+        **{name: getattr(array.pe, name) for name in of_element},
+        **{name: getattr(p, name) for name in ("rounding", "plane_words", "plane_groups", "weight_words")},
+        "weight_bits": Shape.cast(weights_layout(array)["weights"].shape).width,
+        "format": array.format.name if array.format else None,
+        "chains": effort,
+    }
+
+
 def _weights(component: Any, effort: int) -> dict[str, Any]:
     return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
 
@@ -259,6 +273,7 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     PlaneStore: ("plane_store", _plane_store),
     WeightStore: ("weight_store", _weight_store),
     GroupBuffer: ("group_buffer", _group_buffer),
+    Engine: ("engine", _engine),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }

@@ -17,6 +17,7 @@ from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath
 from hdl.emit import emit_verilog
+from hdl.engine import Engine, EngineParameters
 from hdl.group_buffer import GroupBuffer, GroupBufferParameters
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
@@ -74,6 +75,14 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
     ),
     "weight store": lambda: WeightStore(WeightStoreParameters(array=SMALL_ARRAY, words=40)),
     "group buffer": lambda: GroupBuffer(GroupBufferParameters(array=SMALL_ARRAY, group=16)),
+    "engine": lambda: Engine(
+        EngineParameters(
+            array=ArrayParameters(pe=PeParameters(lanes=8, max_planes=5), rows=2, columns=2, sharing=2),
+            plane_words=256,
+            plane_groups=64,
+            weight_words=512,
+        )
+    ),
 }
 
 
@@ -153,8 +162,8 @@ def test_a_component_without_a_bench_is_refused() -> None:
         bench_of(cell)
 
 
-@pytest.mark.parametrize("name", ["plane store", "weight store", "group buffer"])
-def test_memories_of_an_array(name: str, sim_work: Path) -> None:
+@pytest.mark.parametrize("name", ["plane store", "weight store", "group buffer", "engine"])
+def test_parts_of_the_engine(name: str, sim_work: Path) -> None:
     report = verify(TINY[name](), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
     assert_complete(report.coverage)
 
