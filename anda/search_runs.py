@@ -29,7 +29,7 @@ DELTAS = (0.01, 0.001)
 UNIFORM = range(5, 12)
 
 TEXT = "tales"
-CALIBRATION, HELD_OUT, PROBE = 1024, 2048, 128
+CALIBRATION, HELD_OUT, PROBE = 1024, 1024, 128
 """Tokens that a search sees, those after them that it does not, and the first ones that sensitivities are
 measured on."""
 

@@ -162,7 +162,6 @@ def _model(task: _Task) -> Llama:
         if file_sha256(task.model) != digest:
             raise ValueError(f"{task.model} is another file here than where the work was given out")
         _models.clear()
-        _references.clear()
         _models[digest] = Llama(GgufFile(task.model))
     return _models[digest]
 

@@ -30,8 +30,12 @@ _AIM, _ENOUGH = 0.98, 0.96
 """Shares of the tolerance: what the next evaluation should use, and from where on one is good enough. A
 twenty-fifth of the divergence is 0.03 bits, 0.4 % of a length of 8."""
 
-_FASTEST, _BLIND = 16.0, 4.0
-"""Most that a budget changes at a time, two bits; and where a gain in perplexity tells nothing, one bit."""
+_SURE = 1.05
+"""Share of the tolerance from where on a point is not worth an evaluation."""
+
+_FASTEST, _BLIND, _SLOWEST = 16.0, 4.0, 2.0
+"""Most that a budget changes at a time, two bits; where a gain in perplexity tells nothing, one bit; least
+that it changes by any perplexity, half a bit."""
 
 _SMALLEST = 1e-12
 """Divergence in nats that a variable has at least, so that an unmeasurable one does not look free."""
@@ -113,6 +117,8 @@ def _descend(
     """Evaluate points of the front until the cheapest that passes is known well enough."""
     visits: list[Visit] = []
     best: Visit | None = None
+    # A divergence follows its prediction smoothly; a perplexity is moved by chance as well.
+    smooth = tolerance.metric == "kl"
     failed, passed = -1, len(front)
     point = front.within(tolerance.nats)
     while len(visits) < evaluations:
@@ -125,23 +131,31 @@ def _descend(
         used = tolerance.used(scores)
         if visit.passed:
             best, passed = visit, point
-            factor = min(_AIM / used, _FASTEST) if used > 0 else _BLIND
         else:
             failed = point
-            factor = max(1 / _FASTEST, _AIM / used)
-        if (visit.passed and used >= _ENOUGH) or _narrow(front, objective, failed, passed):
+        if visit.passed and (used >= _ENOUGH or (smooth and _next(front, point, used) > _SURE)):
             break
-        point = _between(front, failed, passed, front.within(front.predicted[point] * factor))
+        if _narrow(front, objective, failed, passed):
+            break
+        wanted = front.within(front.predicted[point] * _change(used, passed=visit.passed, smooth=smooth))
+        if failed < 0 or passed == len(front) or smooth or failed < wanted < passed:
+            point = min(max(wanted, failed + 1), passed - 1)
+        else:
+            point = (failed + passed) // 2
     return visits
 
 
-def _between(front: Front, failed: int, passed: int, wanted: int) -> int:
-    """The wanted point, or where the bracket says that it cannot be right, one inside."""
-    if failed < wanted < passed:
-        return wanted
-    if failed < 0 or passed == len(front):
-        return min(max(wanted, failed + 1), passed - 1)
-    return (failed + passed) // 2
+def _change(used: float, *, passed: bool, smooth: bool) -> float:
+    """What to multiply the predicted divergence by after an evaluation."""
+    slowest = 1.0 if smooth else _SLOWEST
+    if not passed:
+        return max(1 / _FASTEST, min(_AIM / used, 1 / slowest))
+    return min(max(_AIM / used, slowest), _FASTEST) if used > 0 else _BLIND
+
+
+def _next(front: Front, point: int, used: float) -> float:
+    """What the next cheaper point is expected to use of the tolerance, from what this one does."""
+    return used * float(front.predicted[max(point - 1, 0)] / front.predicted[point])
 
 
 def _narrow(front: Front, objective: Objective, failed: int, passed: int) -> bool:
