@@ -42,11 +42,12 @@ def gptq(
     Returns
     -------
     int64 array [K, C]
-        Levels; every budget holds.
+        Levels; every budget holds. Dead inputs get 0.
     """
     order, factor = hessian.order, hessian.inverse_factor
     rounder = Rounder(layer, soft, rounding)
     w = (layer.weights if start is None else start)[order]
+    w[hessian.dead[order]] = 0
     for first in range(0, len(order), BLOCK):
         last = min(first + BLOCK, len(order))
         errors = np.empty((last - first, w.shape[1]))

@@ -28,6 +28,8 @@ class Damped:
         What was added.
     attempts : int
         Factorizations it took; 1 when the damping asked for was enough.
+    dead : bool array [K]
+        Where the diagonal was 0: inputs without effect.
     order : int array [K]
         Rows and columns of the factor: those of the matrix in this order.
     factor : float64 array [K, K]
@@ -37,6 +39,7 @@ class Damped:
     matrix: NDArray[np.float64]
     damping: float
     attempts: int
+    dead: NDArray[np.bool_]
     order: NDArray[np.intp]
     factor: NDArray[np.float64]
 
@@ -85,7 +88,7 @@ def damped(gram: NDArray[np.float64], ratio: float, *, act_order: bool = True) -
         matrix = gram + damping * np.eye(len(gram))
         factor = _upper_factor(matrix[np.ix_(order, order)])
         if factor is not None:
-            return Damped(matrix, damping, attempt, order, factor)
+            return Damped(matrix, damping, attempt, np.diagonal(gram) == 0, order, factor)
         ratio = max(ratio * _GROWTH, _LEAST)
     raise ValueError("a Hessian could not be made positive definite")
 

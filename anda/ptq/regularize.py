@@ -55,10 +55,14 @@ class Regularization:
         of the weights. It is taken from the samples, or only its diagonal is.
         """
         noise = calibration.cross - calibration.gram
-        if self.cross:
-            return Objective(hessian.matrix, (hessian.matrix + noise) @ weights)
-        own = np.diagonal(noise)[:, np.newaxis] * weights
-        return Objective(hessian.matrix, hessian.matrix @ weights + own)
+        if not self.cross:
+            noise = np.diag(np.diagonal(noise))
+        matrix, linear = hessian.matrix, hessian.matrix @ weights + noise @ weights
+        if hessian.dead.any():
+            # The ridge alone would hold weights that have no effect, and spend budget on them.
+            matrix = matrix.copy()
+            matrix[hessian.dead], linear[hessian.dead] = 0, 0
+        return Objective(matrix, linear)
 
 
 _SHRINKAGES = (0.25, 0.1, 0.4)
