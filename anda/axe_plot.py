@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anda.axe_tables import METHODS, joined_areas, method_errors, tile_name
+from anda.axe_tables import METHODS, area_unit, joined_areas, method_errors, tile_name
 from anda.figures import BLUE, GREY, RED, finish, rendered
 
 __all__ = ["plot_area", "plot_methods"]
@@ -58,7 +58,7 @@ def plot_methods(data: Mapping[str, Any], path: Path) -> None:
 
 
 def plot_area(data: Mapping[str, Any], area: Mapping[str, Any], path: Path, problem: str) -> None:
-    """Error over area for every component and library, with the front of what nothing else beats.
+    """Error over area, with the front of what nothing else beats: a row for each library.
 
     Parameters
     ----------
@@ -77,15 +77,20 @@ def plot_area(data: Mapping[str, Any], area: Mapping[str, Any], path: Path, prob
     rows = [row for row in joined_areas(data, area) if row["problem"] == problem]
     if not rows:
         raise ValueError(f"areas for the registers of layer {problem} were expected, but there are none")
-    kinds = list(dict.fromkeys((row["component"], row["library"]) for row in rows))
-    figure = Figure(figsize=(5.8 * len(kinds), 4.4), layout="constrained")
-    panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
-    for panel, (component, library) in zip(panels, kinds, strict=True):
-        own = [row for row in rows if (row["component"], row["library"]) == (component, library)]
-        _area_panel(panel, own)
-        finish(panel, title=f"{component} on {library}", x=f"area, {own[0].get('unit', 'µm²')}")
-    panels[0].set_ylabel(f"held-out relative error of {problem}")
-    panels[0].legend(frameon=False, fontsize="x-small")
+    components = [name for name in dict.fromkeys(row["component"] for row in rows) if name != "element"]
+    libraries = list(dict.fromkeys(row["library"] for row in rows))
+    size = 5.8 * len(components), 4.2 * len(libraries)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(libraries), len(components), sharey=True, squeeze=False)
+    for library, line in zip(libraries, panels, strict=True):
+        for component, panel in zip(components, line, strict=True):
+            own = [row for row in rows if (row["component"], row["library"]) == (component, library)]
+            _area_panel(panel, own)
+            finish(
+                panel, title=f"{component} on {library}", x=f"area of 64 lanes, {area_unit(area, library)}"
+            )
+        line[0].set_ylabel(f"held-out relative error of {problem}")
+    panels[0][-1].legend(frameon=False, fontsize="x-small")
     _write(figure, path)
 
 

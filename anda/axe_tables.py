@@ -7,6 +7,8 @@ from statistics import geometric_mean
 from typing import Any
 
 __all__ = [
+    "METHODS",
+    "area_unit",
     "cell_rows",
     "joined_areas",
     "method_errors",
@@ -137,8 +139,8 @@ def joined_areas(data: Row, area: Row) -> list[dict[str, Any]]:
     data : mapping
         Of docs/data/axe.json.
     area : mapping
-        Of docs/data/axe_area.json: `rows` of tile, inner_bits, outer_bits, activation_bits, component,
-        library and area. The outer register nearest in width to that of the layer is taken.
+        Of docs/data/axe_area.json. A row there is of longer sums than the layer's: of outer registers the
+        one nearest in width is taken.
 
     Returns
     -------
@@ -154,6 +156,12 @@ def joined_areas(data: Row, area: Row) -> list[dict[str, Any]]:
             nearest = min(own, key=lambda a: abs(a["outer_bits"] - row["outer_bits"]))
             joined.append({**nearest, **row})
     return joined
+
+
+def area_unit(area: Row, library: str) -> str:
+    """Unit of the areas on a library."""
+    unit = next(iter(area["parts"][library].values()))["library"]["area_unit"]
+    return str({"um2": "µm²"}.get(unit, unit))
 
 
 def tile_name(tile: int | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -76,15 +77,15 @@ class Problem:
         ValueError
             When the width is not 2 to 16 bits.
         """
+        if bits not in self._quantizers:
+            found = ActivationQuantizer.least_error(self.calibration, bits, self.activation_signed)
+            self._quantizers[bits] = replace(found, scale=float(np.float16(found.scale)))
+        return self._quantizers[bits]
 
-        def made(reach: float) -> ActivationQuantizer:
-            fitted = ActivationQuantizer.fit(self.calibration, bits, self.activation_signed, clip=reach)
-            return replace(fitted, scale=float(np.float16(fitted.scale)))
-
-        def error(quantizer: ActivationQuantizer) -> float:
-            return float(np.sum((quantizer.dequantize(self.calibration) - self.calibration) ** 2))
-
-        return min(map(made, _REACHES.tolist()), key=error)
+    @cached_property
+    def _quantizers(self) -> dict[int, ActivationQuantizer]:
+        """Those found so far, as the search takes longer than the use."""
+        return {}
 
     def scales(self, bits: int) -> Array:
         """FP16 scales of least squared error for each channel, [C], for levels within `2^(bits-1) - 1`.

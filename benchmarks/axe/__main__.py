@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from anda.axe_plot import plot_methods
+from anda.axe_plot import plot_area, plot_methods
 from anda.llm.pool import open_workers
 from anda.ptq.problems import Problem
 from benchmarks.__main__ import environment
@@ -25,7 +25,7 @@ from benchmarks.axe.speed import speed_rows
 from benchmarks.axe.widths import width_rows
 
 PEER = Path(".venv-peer/bin/python")
-METHODS_ON = ("gauss-signed", "t4-relu", "t5-signed", "smollm2-5-qkv", "smollm2-8-o")
+METHODS_ON = ("gauss-signed", "t4-relu", "t3-silu", "smollm2-5-qkv")
 """Layers that the other methods are measured on."""
 WIDTHS_ON = ("t5-signed", "smollm2-5-qkv")
 """Layers that errors are measured on for the trade against area."""
@@ -75,15 +75,23 @@ def described(problem: Problem) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.axe", description=__doc__)
-    parser.add_argument(
-        "--peer", type=Path, default=Path(".venv-peer/bin/python"), help="Python with Brevitas"
-    )
+    parser.add_argument("--peer", type=Path, default=PEER, help="a Python that has Brevitas")
     parser.add_argument("--work", type=Path, default=Path("build/axe"), help="where files of the peer go")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/data/axe.json"), help="the data file")
     parser.add_argument("--figures", type=Path, default=Path("docs/figures"), help="where the plots go")
+    parser.add_argument("--plot", action="store_true", help="draw the plots of the data file only")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     arguments = parser.parse_args()
     console = Console()
+    if not arguments.plot:
+        data = measure(arguments, console)
+        arguments.output.write_text(json.dumps(short(data), indent=1) + "\n")
+        console.print(f"figures in {arguments.output}")
+    draw(arguments.output, arguments.figures)
+
+
+def measure(arguments: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The whole data file."""
     problems = all_problems()
     work = [Work(problem, arguments.peer.absolute(), arguments.work) for problem in problems]
     # The longest first, so that no process is left alone with it at the end.
@@ -94,7 +102,7 @@ def main() -> None:
             name = work[index].problem.name
             found[name] = result
             console.print(f"{name}: highest ratio to the peer {max(c['ratio'] for c in result['cells']):.3f}")
-    data = {
+    return {
         "evidence": "computed",
         "command": shlex.join(["python", "-m", "benchmarks.axe"]),
         "tools": {name: version(name) for name in ("anda", "numpy", "scipy")},
@@ -109,17 +117,23 @@ def main() -> None:
         },
         "speed": [row.as_json() for row in speed_rows(arguments.peer.absolute(), arguments.work / "speed")],
     }
-    arguments.output.write_text(json.dumps(_short(data), indent=1) + "\n")
-    plot_methods(data, arguments.figures / "axe.svg")
-    console.print(f"figures in {arguments.output}")
 
 
-def _short(value: Any) -> Any:
+def draw(source: Path, figures: Path) -> None:
+    """The plots, that of areas as well when they have been measured."""
+    data = json.loads(source.read_text())
+    plot_methods(data, figures / "axe.svg")
+    area = source.with_name("axe_area.json")
+    if area.is_file():
+        plot_area(data, json.loads(area.read_text()), figures / "axe-area.svg", WIDTHS_ON[-1])
+
+
+def short(value: Any) -> Any:
     """Figures with as many digits as mean something."""
     if isinstance(value, dict):
-        return {key: _short(item) for key, item in value.items()}
+        return {key: short(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_short(item) for item in value]
+        return [short(item) for item in value]
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 

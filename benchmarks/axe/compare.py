@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anda.ptq.axe import LayerResult, quantize_layer
+from anda.ptq.axe import LayerResult, Solver, quantize_layer
 from anda.ptq.certificate import certify
 from anda.ptq.problems import Problem
 from anda.ptq.recheck import recheck
 from benchmarks.axe.exchange import Cell, PeerResult
 
-__all__ = ["SOLVERS", "CellRow", "compare", "our_layer"]
+__all__ = ["SOLVERS", "WEIGHT_FORMAT", "CellRow", "compare", "our_layer"]
 
-SOLVERS = ("gptq", "gpfq", "best")
+SOLVERS: tuple[Solver, ...] = ("gptq", "gpfq", "best")
 WEIGHT_FORMAT = "int4-sym"
 """The narrow grid, -7 to 7, that the peer is held to as well."""
 
@@ -62,7 +62,7 @@ class CellRow:
         return {**asdict(self), "ratio": self.ratio}
 
 
-def our_layer(problem: Problem, cell: Cell | None, solver: str, bits: int = 8) -> LayerResult:
+def our_layer(problem: Problem, cell: Cell | None, solver: Solver, bits: int = 8) -> LayerResult:
     """One of our solvers on the frozen scales; without a register when no cell is given."""
     quantizer = problem.quantizer(bits)
     return quantize_layer(
@@ -83,7 +83,8 @@ def our_layer(problem: Problem, cell: Cell | None, solver: str, bits: int = 8) -
 def compare(problem: Problem, cell: Cell, peer: Mapping[str, PeerResult]) -> CellRow:
     """Both sides in one cell."""
     quantizer = problem.quantizer()
-    results, seconds = {}, {}
+    results: dict[str, LayerResult] = {}
+    seconds: dict[str, float] = {}
     for solver in SOLVERS:
         start = time.perf_counter()
         results[solver] = our_layer(problem, cell, solver)

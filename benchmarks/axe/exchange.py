@@ -17,7 +17,7 @@ from anda.ptq.problems import Problem
 __all__ = ["CELLS", "Cell", "PeerAnswer", "PeerResult", "ask_peer"]
 
 #: Share of the inputs that two ways of dividing may put on two sides of a half.
-_MOST_CODES_APART = 1e-5
+_MOST_CODES_APART = 1e-4
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 from anda.ptq.activation import ActivationQuantizer
 from anda.ptq.axe import quantize_layer
 from anda.ptq.budget import Budget
+from anda.ptq.joint import quantize_jointly
 from anda.ptq.overflow import measure_overflow
 from anda.ptq.problems import Problem
-from benchmarks.axe.compare import our_layer
+from benchmarks.axe.compare import WEIGHT_FORMAT, our_layer
 from benchmarks.axe.exchange import Cell
 from golden.multistage import Policy
 
 __all__ = ["METHOD_CELLS", "MethodRow", "Methods"]
 
 #: Widths below those of the comparison as well, as registers begin to overflow there.
-METHOD_CELLS = tuple(Cell(bits, tile) for tile in (None, 64) for bits in (8, 10, 12, 14, 16, 18, 20))
+METHOD_CELLS = tuple(Cell(bits, tile) for tile in (None, 64) for bits in (8, 10, 12, 14, 16, 18))
 
+#: What the searches choose from, the published width first.
+_ACTIVATION_BITS = range(8, 2, -1)
 _ROWS = 128
 """Held-out rows that are added up in registers that overflow, evenly spread."""
 
@@ -35,7 +38,7 @@ class MethodRow:
     Attributes
     ----------
     method : str
-        `axe`, `naive`, `wrap` or `saturate`.
+        `axe`, `joint`, `naive`, `wrap` or `saturate`.
     weight_bits, activation_bits : int
         What it computes with; 0 where nothing fits and the outputs are zero.
     error : float
@@ -82,8 +85,9 @@ class Methods:
         self._plain = cache(self._solve)
 
     def rows(self, cell: Cell) -> Iterator[MethodRow]:
-        """AXE at W4A8, narrower formats that fit by their types, and W4A8 in a register that overflows."""
+        """AXE at W4A8 and with all widths searched, formats that fit by their types, and overflowing W4A8."""
         yield self._axe(cell)
+        yield self._joint(cell)
         yield self._naive(cell)
         yield self._overflowing(cell, "wrap")
         yield self._overflowing(cell, "saturate")
@@ -96,11 +100,27 @@ class Methods:
         error = problem.held_out_error(our_layer(problem, cell, "best").levels, problem.quantizer())
         return self._row(cell, "axe", 4, 8, error)
 
+    def _joint(self, cell: Cell) -> MethodRow:
+        """Activation bits and weight scales searched together with the budget."""
+        problem = self._problem
+        found = quantize_jointly(
+            problem.weights,
+            problem.calibration,
+            inner_bits=cell.inner_bits,
+            tile=cell.tile,
+            weight_formats=[WEIGHT_FORMAT],
+            activation_bits=_ACTIVATION_BITS,
+            activation_signed=problem.activation_signed,
+        )
+        layer = found.layer
+        error = problem.error(problem.held_out, layer.levels, layer.activations, layer.scales[:, 0])
+        return self._row(cell, "joint", 4, layer.activations.bits, error)
+
     def _naive(self, cell: Cell) -> MethodRow:
         """Of all widths that fit whatever the weights are, those with the least calibration error."""
         fitting = []
         for weight_bits in (2, 3, 4):
-            widths = [bits for bits in range(2, 9) if self._fits(cell, weight_bits, bits)]
+            widths = [bits for bits in _ACTIVATION_BITS if self._fits(cell, weight_bits, bits)]
             if widths:
                 fitting.append(self._plain(weight_bits, max(widths)))
         if not fitting:
@@ -113,8 +133,8 @@ class Methods:
         inputs = self._problem.weights.shape[1]
         codes = self._problem.quantizer(activation_bits).codes
         terms = min(cell.tile or inputs, inputs)
-        worst = terms * (2 ** (weight_bits - 1) - 1) * max(codes.max, -codes.min)
-        return worst < 2 ** (cell.inner_bits - 1)
+        worst = terms * ((1 << (weight_bits - 1)) - 1) * max(codes.max, -codes.min)
+        return bool(worst <= Budget(codes, cell.inner_bits, cell.tile).limit)
 
     def _solve(self, weight_bits: int, activation_bits: int) -> Plain:
         problem, quantizer = self._problem, self._problem.quantizer(activation_bits)

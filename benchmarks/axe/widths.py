@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from anda.axe_area import points
 from anda.ptq.problems import Problem
 from benchmarks.axe.compare import our_layer
 from benchmarks.axe.exchange import Cell
 
 __all__ = ["WidthRow", "width_rows"]
-
-TILES = (32, 64, 128, None)
-#: For each width of the activations those of the register, from hardly any room to enough for any weights.
-INNER_BITS = {8: (10, 12, 13, 14, 15, 16, 17, 18), 4: (8, 9, 10, 11, 12, 13, 14)}
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,10 @@ class WidthRow:
 
 
 def width_rows(problem: Problem) -> Iterator[WidthRow]:
-    """Every tile and width."""
-    for bits, widths in INNER_BITS.items():
-        quantizer = problem.quantizer(bits)
-        for tile in TILES:
-            for width in widths:
-                result = our_layer(problem, Cell(width, tile), "best", bits)
-                error = problem.held_out_error(result.levels, quantizer)
-                outer = result.certificate.outer_bits
-                yield WidthRow(problem.name, 4, bits, tile, width, outer, error)
+    """Every register whose area is measured."""
+    for point in points():
+        bits = point.activation_bits
+        result = our_layer(problem, Cell(point.inner_bits, point.tile), "best", bits)
+        error = problem.held_out_error(result.levels, problem.quantizer(bits))
+        outer = result.certificate.outer_bits
+        yield WidthRow(problem.name, 4, bits, point.tile, point.inner_bits, outer, error)

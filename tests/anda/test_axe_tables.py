@@ -76,7 +76,8 @@ def area(bits: int, inner: int, outer: int, size: float) -> dict[str, Any]:
 
 
 AREA = {
-    "rows": [area(8, 14, 16, 90.0), area(8, 14, 18, 100.0), area(8, 14, 24, 130.0), area(8, 16, 19, 120.0)]
+    "parts": {"generic": {"part": {"library": {"area_unit": "GE"}}}},
+    "rows": [area(8, 14, 16, 90.0), area(8, 14, 18, 100.0), area(8, 14, 24, 130.0), area(8, 16, 19, 120.0)],
 }
 
 
@@ -135,6 +136,7 @@ def test_plots_name_what_they_show(tmp_path: Path) -> None:
     plot_area(DATA, AREA, tmp_path / "area.svg", "a")
     drawn = (tmp_path / "area.svg").read_text()
     assert "W4A8, tile 64" in drawn
+    assert "area of 64 lanes, GE" in drawn
     assert "W4A4" not in drawn
 
 
