@@ -21,12 +21,14 @@ The processing element adds lanes within a plane and planes one after the other:
 5. `BudgetPlanes`: any plane sums from `-b` to `a`, most significant first, the first one repeated as often as
    one likes (activations that come in more planes than they need): the register is exact after every plane.
 
-What a tile hands on lies from `-L` to `L`; `sim.proofs.multistage` goes on from there.
+The same holds for any range in place of `-L..L`: that of a certificate, for any weights that keep it or for
+those very weights. What a tile hands on lies in it; `sim.proofs.multistage` goes on from there.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -57,34 +59,40 @@ Fault = Literal["", "narrow", "loose", "one-sided"]
 
 @dataclass(frozen=True)
 class TileBudget:
-    """The budget of a tile, for registers, activations and levels of given widths.
+    """What the weights of a tile may do: their worst cases stay in a range.
 
     Parameters
     ----------
-    register_bits : int
-        `P`.
+    range : Interval
+        `-L..L` for the budget of a register, or the range of a certificate.
     activation_bits : int
     activation_signed : bool
     level_bits : int
         Widest levels; narrower ones are among them.
+    sums : tuple of pairs of int
+        `a` and `b` of the weights that there are; empty for any weights.
     fault : str
     """
 
-    register_bits: int
+    range: Interval
     activation_bits: int = 8
     activation_signed: bool = True
     level_bits: int = 8
+    sums: tuple[tuple[int, int], ...] = ()
     fault: Fault = ""
 
-    @property
-    def limit(self) -> int:
-        """`L`."""
-        return (1 << (self.register_bits - 1)) - 1
+    @classmethod
+    def of_register(
+        cls, bits: int, activation_bits: int = 8, *, activation_signed: bool = True
+    ) -> TileBudget:
+        """The budget of a register of so many bits."""
+        limit = (1 << (bits - 1)) - 1
+        return cls(Interval(-limit, limit), activation_bits, activation_signed)
 
     @property
-    def highest(self) -> int:
-        """The highest sum: `L` itself for signed activations, as `nu` and `-mu` have no common factor."""
-        return self.limit if self.activation_signed else self.limit - self.limit % self.activations.max
+    def register_bits(self) -> int:
+        """`P`."""
+        return self.range.hull(Interval(-1, 0)).bits
 
     @property
     def built_bits(self) -> int:
@@ -97,14 +105,33 @@ class TileBudget:
         return Interval.of_bits(self.activation_bits, self.activation_signed)
 
     @property
+    def highest(self) -> int:
+        """The highest sum that weights in the range can reach."""
+        if self.sums:
+            return max(self.activations.max * a - self.activations.min * b for a, b in self.sums)
+        mu, nu = self.activations.min, self.activations.max
+        found = 0
+        for b in range(-self.range.min // nu + 1):
+            a = (self.range.max + mu * b) // nu
+            if mu < 0:
+                a = min(a, (self.range.min + nu * b) // mu)
+            found = max(found, nu * a - mu * b if a >= 0 else 0)
+        return found
+
+    @property
+    def loose_range(self) -> Interval:
+        """A range for one unit of weight more."""
+        return self.range + Interval(-self.activations.max, self.activations.max)
+
+    @property
     def planes(self) -> int:
-        """Two's-complement planes of an activation: unsigned ones have a top plane of zeros."""
+        """Planes of an activation, with a top plane of zeros for unsigned ones, which changes nothing."""
         return self.activation_bits + (not self.activation_signed)
 
     @property
     def sum_bits(self) -> int:
-        """Width of `a` and `b`: every budget bounds both by about `L / nu`, also a loose one."""
-        return (self.limit // self.activations.max + 1).bit_length()
+        """Width of `a` and `b`, which the range bounds both, also a loose one."""
+        return (max(self.range.max, -self.range.min) // self.activations.max + 1).bit_length()
 
     def upper(self, a: Value, b: Value, planes: int | None = None) -> Value:
         """The largest sum of levels that sum up to `a` and `-b`, after so many planes; None: after all.
@@ -120,17 +147,19 @@ class TileBudget:
         return -self.upper(b, a, planes)
 
     def allows(self, upper: Value, lower: Value) -> Value:
-        """Whether such bounds are within the budget."""
-        limit = self.limit + (self.activations.max if self.fault == "loose" else 0)
-        return (upper <= limit) & (lower >= -limit)
+        """Whether such bounds are within the range."""
+        allowed = self.loose_range if self.fault == "loose" else self.range
+        return (upper <= allowed.max) & (lower >= allowed.min)
 
     def kept(self, a: Value, b: Value) -> Value:
         """Whether such levels keep the budget."""
         return self.allows(self.upper(a, b), self.lower(a, b))
 
     def __str__(self) -> str:
+        span = self.range
         kind = "s" if self.activation_signed else "u"
-        return f"P{self.register_bits} {kind}{self.activation_bits} w{self.level_bits}"
+        name = f"P{self.register_bits}" if span == -span else f"{span.min}..{span.max}"
+        return f"{name} {kind}{self.activation_bits}"
 
 
 class _Stage(Elaboratable):
@@ -209,7 +238,7 @@ class RunningBudget(_Stage):
             m.d.comb += [
                 Assert(budget.allows(upper, lower), "the levels so far keep the budget"),
                 Assert((exact <= upper) & (exact >= lower), "the sum stays between its bounds"),
-                Assert((exact <= budget.limit) & (exact >= -budget.limit), "the sum stays in the range"),
+                Assert(budget.allows(exact, exact), "the sum stays in the range"),
                 Cover(exact == budget.highest, "the highest sum is reached"),
             ]
         return m
@@ -295,7 +324,7 @@ class BudgetPlanes(_Stage):
         budget = self.budget
         a, b = _any_levels(m, budget)
         opened, opening = Signal(), Signal()
-        shape = signed(budget.register_bits + 3)
+        shape = signed(budget.register_bits + budget.activation_bits + 3)
         register = Signal(signed(budget.built_bits))
         exact, up, down, next_up, next_down = (Signal(shape) for _ in range(5))
         top = Signal.like(self.plane_sum)
@@ -336,7 +365,7 @@ class BudgetPlanes(_Stage):
 
 
 class LeastFirst(_Stage):
-    """A twin of stage 4 that takes the least significant plane first: `acc <- acc + plane * 2^n`.
+    """A twin of stage 5 that takes the least significant plane first: `acc <- acc + plane * 2^n`.
 
     Activations come in two planes more than they need, so the last three planes are equal. The final sum is
     right, but the way to it leaves the range.
@@ -389,9 +418,20 @@ def _between(budget: TileBudget, value: Value, a: Value, b: Value) -> Value:
 
 
 def _any_levels(m: Module, budget: TileBudget) -> tuple[Signal, Signal]:
-    """The sums `a` and `b` of any tile."""
+    """The sums `a` and `b` of any tile, or of any of those there are."""
     a, b = Signal(budget.sum_bits, name="a"), Signal(budget.sum_bits, name="b")
-    m.d.comb += [a.eq(AnyConst(len(a))), b.eq(AnyConst(len(b)))]
+    if not budget.sums:
+        m.d.comb += [a.eq(AnyConst(len(a))), b.eq(AnyConst(len(b)))]
+        return a, b
+    which = Signal(range(len(budget.sums)), name="group")
+    m.d.comb += [
+        which.eq(AnyConst(len(which))),
+        Assume(which < len(budget.sums), "there is such a group"),
+    ]
+    with m.Switch(which):
+        for n, (positive, negative) in enumerate(budget.sums):
+            with m.Case(n):
+                m.d.comb += [a.eq(positive), b.eq(negative)]
     return a, b
 
 
@@ -427,43 +467,45 @@ _TWINS: tuple[tuple[str, Fault, str, int], ...] = (
 )
 
 
-def budget_theorems(budget: TileBudget) -> list[Theorem]:
-    """The five stages for one budget, each followed by its twins.
+def budget_theorems(budget: TileBudget, *, planes_only: bool = False) -> list[Theorem]:
+    """The stages for one budget, each followed by its twins.
 
-    Twins about what negative levels add need signed activations.
+    A twin with a loose budget needs a range that fills its register, one about what negative levels add needs
+    signed activations.
+
+    Parameters
+    ----------
+    budget : TileBudget
+    planes_only : bool
+        What is about the processing element alone: stages 3 to 5.
     """
 
     def make(design: type[_Stage], fault: Fault) -> tuple[Elaboratable, list[Value]]:
         module = design(replace(budget, fault=fault))
         return module, module.ports()
 
+    register = Interval.of_bits(budget.register_bits, signed=True)
+    shown = {"", "narrow"}
+    shown |= set() if register.contains(budget.loose_range) else {"loose"}
+    shown |= {"one-sided"} if budget.activation_signed else set()
     theorems = []
     for stage, statement, design, reach in _STAGES:
+        if planes_only and design in (ProductBounds, RunningBudget):
+            continue
         name = f"budget {stage} {budget}"
         theorems.append(Theorem(name, statement, partial(make, design, ""), 1, reach=reach))
         for twin, fault, refuted, depth in _TWINS:
-            if twin == stage and (budget.activation_signed or fault != "one-sided"):
-                theorems.append(
-                    Theorem(
-                        f"{name} {fault}",
-                        refuted,
-                        partial(make, design, fault),
-                        depth,
-                        mode="bmc",
-                        expected="failed",
-                        twin_of=name,
-                    )
-                )
+            if twin == stage and fault in shown:
+                theorems.append(_twin(name, fault, refuted, partial(make, design, fault), depth))
     if budget.activation_signed:
-        theorems.append(
-            Theorem(
-                f"budget planes {budget} least-first",
-                "With the least significant plane first, sums on the way overflow.",
-                partial(make, LeastFirst, ""),
-                budget.planes + 3,
-                mode="bmc",
-                expected="failed",
-                twin_of=f"budget planes {budget}",
-            )
-        )
+        refuted = "With the least significant plane first, sums on the way overflow."
+        name = f"budget planes {budget}"
+        depth = budget.planes + 3
+        theorems.append(_twin(name, "least-first", refuted, partial(make, LeastFirst, ""), depth))
     return theorems
+
+
+def _twin(
+    name: str, fault: str, statement: str, design: Callable[[], tuple[Elaboratable, list[Value]]], depth: int
+) -> Theorem:
+    return Theorem(f"{name} {fault}", statement, design, depth, mode="bmc", expected="failed", twin_of=name)

@@ -14,7 +14,9 @@ largest: the
    (contract, section 5).
 
 Under sign-magnitude a lane's sign is set against its level first, which makes it a number from `-h` to `h`;
-so the bounds are 0 to `h` and `-h` to 0.
+so the bounds are 0 to `h` and `-h` to 0. Of unsigned activations no plane is subtracted.
+
+An element of a certified range has theorems of its own, see `sim.proofs.budget`.
 
 Several planes a cycle are several of these steps in one: the accumulator then skips values that are proved
 to fit. Planes padded at the front repeat the sign and change no value.
@@ -130,7 +132,7 @@ class PlaneAccumulator(Elaboratable):
             Assume(bounds.contain(self.plane_sum, p.lanes, positive), "a plane sum stays between its bounds"),
         ]
         first = planes == 0
-        added = Mux(first, -self.plane_sum, self.plane_sum) if bounds.twos_complement else self.plane_sum
+        added = Mux(first, -self.plane_sum, self.plane_sum) if p.first_is_subtracted else self.plane_sum
         with m.If(planes != most):
             m.d.sync += [
                 accumulator.eq(Mux(first, 0, accumulator << 1) + added),
@@ -142,7 +144,7 @@ class PlaneAccumulator(Elaboratable):
 
         with m.If(planes != 0):
             m.d.comb += Assert(accumulator == exact, "the accumulator is exact")
-        if self.bits >= p.sum_range.bits:
+        if self.bits >= p.exact_bits:
             self._carry_induction(m, planes, exact, positive)
             m.d.comb += Cover((planes == most) & (exact == p.sum_range.max), "the largest sum is reached")
         return m
@@ -167,7 +169,7 @@ class PlaneAccumulator(Elaboratable):
         The first plane of two's complement counts `-2^(n-1)` by then, all others together `2^(n-1) - 1`.
         """
         down, up = bounds.low * (self.parameters.lanes - positive), bounds.high * positive
-        if bounds.twos_complement:
+        if self.parameters.first_is_subtracted:
             first, others = 1 << (n - 1), (1 << (n - 1)) - 1
             return -(up * first) - down * others, down * first + up * others
         return -(down * ((1 << n) - 1)), up * ((1 << n) - 1)
@@ -176,7 +178,10 @@ class PlaneAccumulator(Elaboratable):
 def lane_theorems(parameters: PeParameters) -> list[Theorem]:
     """The three stages for one configuration, and the twin that is one bit too narrow."""
     p = parameters
-    shape = f"{p.lanes}x{p.level_bits} {'tc' if p.encoding == 'twos-complement' else 'sm'}{p.max_planes}"
+    if p.certified is not None:
+        raise ValueError("these theorems are about any weights, not about those of a certificate")
+    kind = "un" if p.activations == "unsigned" else "tc" if p.encoding == "twos-complement" else "sm"
+    shape = f"{p.lanes}x{p.level_bits} {kind}{p.max_planes}"
 
     def lane() -> tuple[Elaboratable, list[Value]]:
         design = LaneBounds(p)
@@ -191,7 +196,7 @@ def lane_theorems(parameters: PeParameters) -> list[Theorem]:
         return design, [design.plane_sum, design.last]
 
     length = p.max_planes + 2
-    exact = p.sum_range.bits
+    exact = p.exact_bits
     return [
         Theorem(f"lane {shape}", "Whatever its bit and level, a lane stays between its bounds.", lane, 1),
         Theorem(f"next lane {shape}", "The bounds of a plane sum hold for one lane more.", next_lane, 1),
@@ -209,5 +214,6 @@ def lane_theorems(parameters: PeParameters) -> list[Theorem]:
             length,
             mode="bmc",
             expected="failed",
+            twin_of=f"planes {shape} a{p.sum_bits}",
         ),
     ]
