@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import geometric_mean
 from typing import Any
 
 __all__ = [
+    "AXE_TABLES",
     "METHODS",
     "area_unit",
     "cell_rows",
@@ -184,3 +185,13 @@ def _distinct(rows: Iterable[Row], key: str) -> list[Any]:
 
 def _bold(text: str, yes: bool) -> str:
     return f"**{text}**" if yes else text
+
+
+#: By the name of the table, what writes it from docs/data/axe.json.
+AXE_TABLES: dict[str, Callable[[Row], Table]] = {
+    "axe": ratio_rows,
+    "axe-cells": cell_rows,
+    "axe-methods": method_rows,
+    "axe-widths": width_rows,
+    "axe-speed": speed_rows,
+}

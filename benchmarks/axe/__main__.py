@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import shlex
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,62 +14,12 @@ from rich.console import Console
 
 from anda.axe_plot import plot_area, plot_methods
 from anda.llm.pool import open_workers
-from anda.ptq.problems import Problem
 from benchmarks.__main__ import environment
-from benchmarks.axe.compare import compare
-from benchmarks.axe.exchange import ask_peer
 from benchmarks.axe.layers import TEXT, all_problems
-from benchmarks.axe.methods import METHOD_CELLS, Methods
 from benchmarks.axe.speed import speed_rows
-from benchmarks.axe.widths import width_rows
+from benchmarks.axe.work import WIDTHS_ON, Work, measured
 
 PEER = Path(".venv-peer/bin/python")
-METHODS_ON = ("gauss-signed", "t4-relu", "t3-silu", "smollm2-5-qkv")
-"""Layers that the other methods are measured on."""
-WIDTHS_ON = ("t5-signed", "smollm2-5-qkv")
-"""Layers that errors are measured on for the trade against area."""
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """One layer, and where its files go."""
-
-    problem: Problem
-    peer: Path
-    directory: Path
-
-
-def measured(work: Work) -> dict[str, Any]:
-    """Everything about one layer, by section of the data file."""
-    problem = work.problem
-    answer = ask_peer(work.peer, work.directory / problem.name, problem)
-    methods = Methods(problem)
-    others = (
-        [row for cell in METHOD_CELLS for row in methods.rows(cell)] if problem.name in METHODS_ON else []
-    )
-    widths = width_rows(problem) if problem.name in WIDTHS_ON else []
-    return {
-        "peer_tools": answer.versions,
-        "problems": [described(problem)],
-        "cells": [compare(problem, cell, found).as_json() for cell, found in answer.results.items()],
-        "methods": [row.as_json() for row in others],
-        "widths": [row.as_json() for row in widths],
-    }
-
-
-def described(problem: Problem) -> dict[str, Any]:
-    channels, inputs = problem.weights.shape
-    quantizer = problem.quantizer()
-    return {
-        "problem": problem.name,
-        "channels": channels,
-        "inputs": inputs,
-        "calibration_rows": len(problem.calibration),
-        "held_out_rows": len(problem.held_out),
-        "activation_signed": quantizer.signed,
-        "activation_scale": quantizer.scale,
-        "activation_zero": quantizer.zero,
-    }
 
 
 def main() -> None:
