@@ -20,6 +20,7 @@ from anda.config import load
 from anda.flow import synth
 from anda.flow.library import Library
 from anda.generate import generate
+from anda.language_check import check_rows
 from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
 from anda.search_tables import SEARCH_TABLES
@@ -247,6 +248,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "mac-paper": ("mac", _mac_paper_table),
     "profile": ("profile", lambda data: _markdown(*profile_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
+    "llm-check": ("llm_check", partial(_written, check_rows)),
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
 }
