@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def ask_peer(
     cells: Sequence[Cell] = CELLS,
     solvers: Sequence[str] = ("gptq", "gpfq"),
 ) -> PeerAnswer:
-    """Let the peer quantize a layer in every cell.
+    """Let the peer quantize a layer in every cell; what it answered to the same question is not asked again.
 
     Parameters
     ----------
@@ -74,19 +75,35 @@ def ask_peer(
     if not python.is_file():
         raise ValueError(f"a Python with Brevitas was expected at {python}: run `make axe`")
     directory.mkdir(parents=True, exist_ok=True)
-    asked, given, log = (directory / name for name in ("problem.npz", "answer.npz", "peer.log"))
-    np.savez(asked, **_exported(problem))
     order = {"solvers": list(solvers), "cells": [(cell.inner_bits, cell.tile or 0) for cell in cells]}
-    (directory / "order.json").write_text(json.dumps(order))
-    with log.open("w") as messages:
+    question = io.BytesIO()
+    np.savez(question, **_exported(problem))
+    news = [
+        _replace(directory / "problem.npz", question.getvalue()),
+        _replace(directory / "order.json", json.dumps(order).encode()),
+    ]
+    given, log = directory / "answer.npz", directory / "peer.log"
+    if any(news) or not given.is_file():
+        given.unlink(missing_ok=True)
         script = Path(__file__).with_name("peer.py")
-        done = subprocess.run([python, script, directory], stdout=messages, stderr=messages, check=False)
-    if done.returncode:
-        raise ValueError(f"the peer should quantize {problem.name}, but failed; its messages are in {log}")
+        with log.open("w") as messages:
+            done = subprocess.run([python, script, directory], stdout=messages, stderr=messages, check=False)
+        if done.returncode:
+            raise ValueError(
+                f"the peer should quantize {problem.name}, but failed; its messages are in {log}"
+            )
     with np.load(given) as found:
         _require_same_codes(problem, found["codes"])
         results = {cell: {solver: _result(found, solver, cell) for solver in solvers} for cell in cells}
     return PeerAnswer(json.loads((directory / "versions.json").read_text()), results)
+
+
+def _replace(path: Path, content: bytes) -> bool:
+    """Write a file; whether it is news."""
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    path.write_bytes(content)
+    return True
 
 
 def _result(found: Any, solver: str, cell: Cell) -> PeerResult:

@@ -111,7 +111,9 @@ def main(directory: Path) -> None:
             key = f"{solver}_{bits}_{tile}"
             answer[key], seconds = solve(problem, solver, bits, tile)
             answer[f"{key}_seconds"] = np.array(seconds)
-    np.savez_compressed(directory / "answer.npz", **answer)
+    partial = directory / "partial.npz"
+    np.savez_compressed(partial, **answer)
+    partial.replace(directory / "answer.npz")
 
 
 if __name__ == "__main__":
