@@ -53,8 +53,9 @@ __all__ = [
 ]
 
 #: What a twin does wrong. "narrow": the register lacks a bit. "loose": the budget allows one unit of weight
-#: too many. "one-sided": it forgets what negative levels add to the upper end.
-Fault = Literal["", "narrow", "loose", "one-sided"]
+#: too many. "one-sided": it forgets what negative levels add to the upper end. "scant": it takes activations
+#: to end one step earlier.
+Fault = Literal["", "narrow", "loose", "one-sided", "scant"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ class TileBudget:
         """
         n = planes or self.planes
         first = b if self.activation_signed and self.fault != "one-sided" else Const(0)
-        return ((a + first) << (n - 1)) - a
+        largest = ((a + first) << (n - 1)) - a
+        return largest - a if self.fault == "scant" else largest
 
     def lower(self, a: Value, b: Value, planes: int | None = None) -> Value:
         """The smallest sum of such levels, `mu * a - nu * b`."""
@@ -457,11 +459,13 @@ _STAGES: tuple[tuple[str, str, type[_Stage], int], ...] = (
 #: The twins: stage, fault, what it says, and cycles that show it.
 _TWINS: tuple[tuple[str, Fault, str, int], ...] = (
     ("product", "one-sided", "Without what negative levels add, the bounds of a product do not hold.", 1),
+    ("product", "scant", "Without the largest activation the bounds of a product do not hold.", 1),
     ("running", "narrow", "A register with one bit less overflows.", 6),
     ("running", "loose", "A budget of one unit of weight more overflows.", 7),
     ("running", "one-sided", "A budget that forgets the negative levels overflows.", 7),
     ("plane", "one-sided", "A plane sum may be negative.", 3),
     ("bounds", "one-sided", "The bounds end at the budget only with what the negative levels add.", 1),
+    ("bounds", "scant", "The bounds end at the budget only with the largest activation.", 1),
     ("planes", "narrow", "A register with one bit less overflows.", 11),
     ("planes", "loose", "A budget of one unit of weight more overflows.", 11),
 )
@@ -485,9 +489,7 @@ def budget_theorems(budget: TileBudget, *, planes_only: bool = False) -> list[Th
         return module, module.ports()
 
     register = Interval.of_bits(budget.register_bits, signed=True)
-    shown = {"", "narrow"}
-    shown |= set() if register.contains(budget.loose_range) else {"loose"}
-    shown |= {"one-sided"} if budget.activation_signed else set()
+    hidden = {"loose"} if register.contains(budget.loose_range) else set()
     theorems = []
     for stage, statement, design, reach in _STAGES:
         if planes_only and design in (ProductBounds, RunningBudget):
@@ -495,7 +497,9 @@ def budget_theorems(budget: TileBudget, *, planes_only: bool = False) -> list[Th
         name = f"budget {stage} {budget}"
         theorems.append(Theorem(name, statement, partial(make, design, ""), 1, reach=reach))
         for twin, fault, refuted, depth in _TWINS:
-            if twin == stage and fault in shown:
+            # Unsigned activations add nothing on the other side; yet their plane sums can be negative.
+            other_side = fault == "one-sided" and not budget.activation_signed and twin != "plane"
+            if twin == stage and fault not in hidden and not other_side:
                 theorems.append(_twin(name, fault, refuted, partial(make, design, fault), depth))
     if budget.activation_signed:
         refuted = "With the least significant plane first, sums on the way overflow."

@@ -24,6 +24,8 @@ to fit. Planes padded at the front repeat the sign and change no value.
 
 from __future__ import annotations
 
+from functools import partial
+
 from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl._ast import AnyConst
 
@@ -37,10 +39,11 @@ __all__ = ["LaneBounds", "NextLane", "PlaneAccumulator", "lane_theorems"]
 class _Bounds:
     """What lanes can add to a plane, from the number of those whose level is not negative."""
 
-    def __init__(self, parameters: PeParameters):
+    def __init__(self, parameters: PeParameters, *, tight: bool = False):
         self.twos_complement = parameters.encoding == "twos-complement"
         self.low = 1 << (parameters.level_bits - 1)
-        self.high = self.low - 1 if self.twos_complement else self.low
+        # A twin takes the highest level for one less.
+        self.high = self.low - self.twos_complement - tight
 
     def contain(self, value: Value, lanes: Value | int, positive: Value) -> Value:
         """Whether `value` is possible as the sum of so many lanes."""
@@ -50,8 +53,8 @@ class _Bounds:
 class LaneBounds(Elaboratable):
     """Stage 1: one lane."""
 
-    def __init__(self, parameters: PeParameters):
-        self.bounds = _Bounds(parameters)
+    def __init__(self, parameters: PeParameters, *, tight: bool = False):
+        self.bounds = _Bounds(parameters, tight=tight)
         self.level = Signal(signed(parameters.level_bits))
         self.sign = Signal()
         self.bit = Signal()
@@ -70,8 +73,9 @@ class LaneBounds(Elaboratable):
 class NextLane(Elaboratable):
     """Stage 2: a sum over some of the lanes, and one lane more."""
 
-    def __init__(self, parameters: PeParameters):
-        self.bounds = _Bounds(parameters)
+    def __init__(self, parameters: PeParameters, *, tight: bool = False):
+        self.lane_bounds = _Bounds(parameters)
+        self.bounds = _Bounds(parameters, tight=tight)
         self.most = parameters.lanes
         bits = parameters.lanes.bit_length()
         self.sum = Signal(signed(parameters.level_bits + bits))
@@ -92,7 +96,8 @@ class NextLane(Elaboratable):
                 self.bounds.contain(self.sum, self.lanes, self.positive), "the sum stays between its bounds"
             ),
             Assume(
-                self.bounds.contain(self.lane, 1, self.lane_positive), "the lane stays between its bounds"
+                self.lane_bounds.contain(self.lane, 1, self.lane_positive),
+                "the lane stays between its bounds",
             ),
             Assert(self.bounds.contain(total, lanes, positive), "their sum stays between its bounds"),
             Cover((lanes == self.most) & (total == -self.bounds.low * self.most), "the lowest sum"),
@@ -183,12 +188,12 @@ def lane_theorems(parameters: PeParameters) -> list[Theorem]:
     kind = "un" if p.activations == "unsigned" else "tc" if p.encoding == "twos-complement" else "sm"
     shape = f"{p.lanes}x{p.level_bits} {kind}{p.max_planes}"
 
-    def lane() -> tuple[Elaboratable, list[Value]]:
-        design = LaneBounds(p)
+    def lane(tight: bool) -> tuple[Elaboratable, list[Value]]:
+        design = LaneBounds(p, tight=tight)
         return design, [design.level, design.sign, design.bit]
 
-    def next_lane() -> tuple[Elaboratable, list[Value]]:
-        design = NextLane(p)
+    def next_lane(tight: bool) -> tuple[Elaboratable, list[Value]]:
+        design = NextLane(p, tight=tight)
         return design, [design.sum, design.lanes, design.positive, design.lane, design.lane_positive]
 
     def planes(bits: int) -> tuple[Elaboratable, list[Value]]:
@@ -198,8 +203,36 @@ def lane_theorems(parameters: PeParameters) -> list[Theorem]:
     length = p.max_planes + 2
     exact = p.exact_bits
     return [
-        Theorem(f"lane {shape}", "Whatever its bit and level, a lane stays between its bounds.", lane, 1),
-        Theorem(f"next lane {shape}", "The bounds of a plane sum hold for one lane more.", next_lane, 1),
+        Theorem(
+            f"lane {shape}",
+            "Whatever its bit and level, a lane stays between its bounds.",
+            partial(lane, False),
+            1,
+        ),
+        Theorem(
+            f"lane {shape} tight",
+            "Bounds without the highest level do not hold.",
+            partial(lane, True),
+            1,
+            mode="bmc",
+            expected="failed",
+            twin_of=f"lane {shape}",
+        ),
+        Theorem(
+            f"next lane {shape}",
+            "The bounds of a plane sum hold for one lane more.",
+            partial(next_lane, False),
+            1,
+        ),
+        Theorem(
+            f"next lane {shape} tight",
+            "Bounds without the highest level do not hold for one lane more.",
+            partial(next_lane, True),
+            1,
+            mode="bmc",
+            expected="failed",
+            twin_of=f"next lane {shape}",
+        ),
         Theorem(
             f"planes {shape} a{p.sum_bits}",
             f"{p.sum_bits} bits never overflow, for any weights and any planes; every prefix is in range.",
