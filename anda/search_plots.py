@@ -52,7 +52,7 @@ def plot_found(data: Mapping[str, Any]) -> Figure:
 
 def plot_searches(data: Mapping[str, Any]) -> Figure:
     """Traces of searches within 1 %, one panel each: the paper's own, and those of 2b on the divergence."""
-    rows = chosen(data, delta=0.01, goal="bops", at_kl_of_paper=False)
+    rows = chosen(data, delta=0.01, goal="bops", kl_of=None)
     shown = [rows[0], *(row for row in rows if (row["encoding"], row["metric"]) == ("2b", "kl"))]
     return plot_traces({f"{title(row)}\n{row['metric']}": row["visits"] for row in shown}, "bops")
 
@@ -61,7 +61,7 @@ def plot_layers(data: Mapping[str, Any]) -> Figure:
     """Lengths that the layers get within a divergence, one panel for each tolerance."""
     rows = [
         row
-        for row in chosen(data, encoding="2b", per_layer=True, metric="kl", goal="bops", at_kl_of_paper=False)
+        for row in chosen(data, encoding="2b", per_layer=True, metric="kl", goal="bops", kl_of=None)
         if row["best"] is not None
     ]
     figure = Figure(figsize=(5.2 * len(rows), 3.4), layout="constrained")

@@ -30,7 +30,7 @@ def _search_rows(data: Row, delta: float) -> Table:
     headers += ["bit operations", "cycles", "KL", "unseen: KL", "top-1, %", "perplexity, %"]
     body = []
     for row in chosen(data, delta=delta, goal="bops"):
-        limit = f"{row['metric']} ≤ {row['limit']:.4g}"
+        limit = f"{row['metric']} ≤ {row['limit']:.4g}" + (f", as {row['kl_of']}'s" if row["kl_of"] else "")
         best = row["best"]
         answer = [_lengths(best), *_effort(row), *_found(data, best)] if best else ["none", *_effort(row)]
         body.append([limit, title(row), *answer, *["-"] * (len(headers) - 2 - len(answer))])
@@ -39,15 +39,12 @@ def _search_rows(data: Row, delta: float) -> Table:
 
 def _goal_rows(data: Row) -> Table:
     """What each objective is worth: savings of the combinations found for it, by all four."""
-    headers = ["tolerance", "searched for", "mean lengths", *_GOALS.values(), "KL"]
+    headers = ["searched for", "mean lengths", *_GOALS.values(), "KL"]
     body = []
-    for delta in dict.fromkeys(row["delta"] for row in data["searches"]):
-        rows = chosen(data, delta=delta, encoding="2b", per_layer=True, metric="kl", at_kl_of_paper=False)
-        for row in rows:
-            if (best := row["best"]) is not None:
-                savings = [f"{best['savings'][goal]:.3f}" for goal in _GOALS]
-                kl = f"{best['calibration']['kl']:.5f}"
-                body.append([f"{delta:.1%}", _GOALS[row["goal"]], _lengths(best), *savings, kl])
+    for row in chosen(data, encoding="2b", per_layer=True, metric="kl", kl_of=None):
+        if row["delta"] == data["searches"][0]["delta"] and (best := row["best"]) is not None:
+            savings = [f"{best['savings'][goal]:.3f}" for goal in _GOALS]
+            body.append([_GOALS[row["goal"]], _lengths(best), *savings, f"{best['calibration']['kl']:.5f}"])
     return headers, body
 
 

@@ -11,13 +11,14 @@ import pytest
 
 from anda.figures import rendered
 from anda.llm.cache import ResultCache
-from anda.llm.gguf import GgufFile
+from anda.llm.gguf import GgufFile, find_smollm2
 from anda.llm.llama import LlamaConfig
 from anda.llm.measure import Meter
 from anda.llm.plan import Plan
-from anda.llm.search import Objective, Space, Tolerance, llama_variables
+from anda.llm.search import Objective, Space, Tolerance, llama_variables, predict, probe_lengths
 from anda.llm.search.plot import plot_trace, plot_traces
 from anda.llm.search.run import Answer, run_search
+from anda.llm.tokenizer import Tokenizer
 
 from .conftest import FFN, LAYERS, TinyModel
 
@@ -105,3 +106,18 @@ def test_plots_show_every_visit_and_are_the_same_every_time(tiny: TinyModel, tmp
 def test_no_such_method(tiny: TinyModel, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="published or sensitivity, not 'guess'"):
         ask(tiny, tmp_path, "guess")
+
+
+@pytest.mark.nightly
+def test_divergences_of_a_real_model_add_up_and_fall_by_four_for_a_bit() -> None:
+    """What the search from sensitivities rests on; evaluations correct the rest."""
+    path = find_smollm2()
+    file = GgufFile(path)
+    space = Space(llama_variables(LlamaConfig.of(file), file.shape("blk.0.ffn_up.weight")[0]))
+    text = "The tests of a model need a text. " * 40
+    meter = Meter(path, Tokenizer(file).encode(text)[:256], window=256, stride=256)
+    probes = [entry.scores for entry in meter([Plan(space.activations(n)) for n in probe_lengths(space)])]
+    predicted = predict(space, probes).sum(axis=0)
+    for length in (7, 8, 9):
+        (entry,) = meter([Plan(space.activations(space.uniform(length)))])
+        assert 0.6 < entry.scores.kl / predicted[length - space.shortest] < 1.7
