@@ -19,8 +19,8 @@ __all__ = ["Regularization", "regularize"]
 RIDGE = 1e-4
 """Part of the mean diagonal that is always added: no input is free of cost."""
 
-_HOLD_OUT = 4
-"""Every fourth calibration row judges a regularization that was fitted on the others."""
+_HOLD_OUT = 8
+"""Every eighth calibration row judges a regularization that was fitted on the others."""
 
 _JUDGES = 64
 """Channels that a regularization is judged by."""
@@ -65,21 +65,24 @@ class Regularization:
         return Objective(matrix, linear)
 
 
-_SHRINKAGES = (0.25, 0.1, 0.4)
-"""The first one decides about `cross`."""
+_SHRINKAGES = (0.0, 0.01, 0.03, 0.1, 0.25, 0.4, 0.6)
+_FIRST = 3
+"""Where the walk over shrinkages begins."""
 
 
 def regularize(layer: Layer, calibration: Calibration) -> Regularization:
-    """Choose by the error on every fourth row, of some channels rounded without a budget.
+    """Choose by the error on every eighth row, of some channels rounded without a budget.
+
+    A walk over shrinkages goes on for as long as the error falls.
 
     Parameters
     ----------
     layer : Layer
     calibration : Calibration
-        With fewer than 8 rows there is nothing to judge by: medium shrinkage is taken.
+        With fewer than 16 rows there is nothing to judge by: medium shrinkage is taken.
     """
     rows = len(calibration.inputs)
-    medium = Regularization(_SHRINKAGES[0], False)
+    medium = Regularization(_SHRINKAGES[_FIRST], False)
     if rows < 2 * _HOLD_OUT:
         return medium
     judges = np.arange(rows) % _HOLD_OUT == _HOLD_OUT - 1
@@ -95,9 +98,17 @@ def regularize(layer: Layer, calibration: Calibration) -> Regularization:
         return float(judged.error(part.weights, part.values(levels)).sum())
 
     hessian = medium.hessian(fitted)
-    errors = {choice: error(choice, hessian) for choice in (medium, replace(medium, cross=True))}
-    cross = min(errors, key=errors.__getitem__).cross
-    for shrinkage in _SHRINKAGES[1:]:
-        choice = Regularization(shrinkage, cross)
-        errors[choice] = error(choice, choice.hessian(fitted))
-    return min(errors, key=errors.__getitem__)
+    best, least = medium, error(medium, hessian)
+    crossed = replace(medium, cross=True)
+    if (other := error(crossed, hessian)) < least:
+        best, least = crossed, other
+    for way in (reversed(_SHRINKAGES[:_FIRST]), _SHRINKAGES[_FIRST + 1 :]):
+        for shrinkage in way:
+            choice = replace(best, shrinkage=shrinkage)
+            reached = error(choice, choice.hessian(fitted))
+            if reached >= least:
+                break
+            best, least = choice, reached
+        if best.shrinkage != medium.shrinkage:
+            break
+    return best

@@ -130,7 +130,7 @@ def test_few_rows_are_trusted_less_than_many() -> None:
     few = prepared(weights, inputs[:80], inner_bits=None)
     many = prepared(weights, inputs, inner_bits=None)
     assert regularize(*few).shrinkage > regularize(*many).shrinkage
-    assert regularize(*prepared(weights, inputs[:5])) == Regularization(0.25, cross=False)
+    assert regularize(*prepared(weights, inputs[:5])) == Regularization(0.1, cross=False)
 
 
 def test_the_regularized_error_is_the_error_without_regularization() -> None:
