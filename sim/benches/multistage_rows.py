@@ -157,7 +157,7 @@ def random_row(random: Random) -> list[int]:
         term = random.randint(_TERMS.min, _TERMS.max)
         return term if style == "uniform" or term * sign >= 0 else 0
 
-    return _row(min(length, 96), wish)
+    return _row(min(length, 48), wish)
 
 
 def overflows(row: list[int]) -> list[int]:
