@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from anda.cli.area import area
+from anda.cli.axe import axe
 from anda.cli.capture import capture
 from anda.cli.catalogue import doctor, formats, schema
 from anda.cli.certify import certify
@@ -58,6 +59,7 @@ app.command()(demo)
 app.command()(profile)
 app.command()(quantize)
 app.command()(search)
+app.command()(axe)
 app.command()(certify)
 app.command()(perplexity)
 app.command()(complete)

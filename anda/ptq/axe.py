@@ -22,10 +22,12 @@ from anda.ptq.overflow import Overflow, measure_overflow
 from golden import formats
 from golden.multistage import POLICIES, Policy
 
-__all__ = ["LayerReport", "LayerResult", "Solver", "quantize_layer"]
+__all__ = ["SOLVERS", "LayerReport", "LayerResult", "Solver", "quantize_layer"]
 
 Solver = Literal["best", "gpfq", "gptq"]
 """`gpfq` and `gptq` as published, but for the propagated clip error of the latter; `best` is ours."""
+
+SOLVERS: tuple[Solver, ...] = get_args(Solver)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def quantize_layer(
         When a shape, width, format or value is not as described.
     """
     check_rounding(rounding)
-    for value, choices, what in ((policy, POLICIES, "policy"), (solver, get_args(Solver), "solver")):
+    for value, choices, what in ((policy, POLICIES, "policy"), (solver, SOLVERS, "solver")):
         if value not in choices:
             raise ValueError(f"{what} should be one of {', '.join(choices)}, not {value!r}")
     check_matrix(weights, "weights", "[C, K]")
