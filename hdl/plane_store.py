@@ -124,7 +124,7 @@ class PlaneStore(NamedComponent):
     of planes changes addresses and nothing else. No address is multiplied: pointers advance and return.
 
     Reading takes a cycle; from then on a word leaves in every cycle that it is taken. Rows beyond the end of
-    the tensor read as zeros.
+    the tensor read as groups of zeros, whatever the memories hold there.
 
     Parameters
     ----------
@@ -247,7 +247,12 @@ class PlaneStore(NamedComponent):
             self.planes.payload.words.eq(
                 Cat(word & (~blank[row]).replicate(p.lanes) for row, word in enumerate(rows))
             ),
-            self.planes.payload.exponents.eq(exponents.word),
+            self.planes.payload.exponents.eq(
+                Cat(
+                    Mux(blank[row], EXPONENTS.min, exponents.word.word_select(row, EXPONENTS.bits))
+                    for row in range(p.rows)
+                )
+            ),
             self.planes.payload.first.eq(first),
             self.planes.payload.last.eq(last),
             self.planes.payload.tile_last.eq(tile_last),

@@ -86,6 +86,7 @@ def run_projection(
     weights: IntegerWeights,
     planes: int,
     *,
+    keep: int = 0,
     simulator: str = "auto",
     work: Path = Path("build/sim"),
 ) -> ProjectionRun:
@@ -100,6 +101,9 @@ def run_projection(
         [C, K], without zero points wider than the elements.
     planes : int
         Of the activations.
+    keep : int
+        Planes of the results if they stay on the chip, for the cycles that this takes; no result is compared
+        then. 0: they leave.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def run_projection(
     wanted, _ = round_fp16(gemm(x, weights, codec, "fp32"))
     work.mkdir(parents=True, exist_ok=True)
     data = Path(tempfile.mkdtemp(prefix="projection-", dir=work)).resolve() / "data.npz"
-    parts = shape.result_parts(wanted)
+    parts = [] if keep else shape.result_parts(wanted)
     np.savez(
         data,
         words=_strings(shape.weight_stream(*_sets(weights, pe.lanes, pe.level_bits))),
@@ -131,7 +135,7 @@ def run_projection(
     job: dict[str, Any] = {
         "data": str(data),
         "load": shape.load(n, k, planes, 0, 0),
-        "product": shape.product(n, k, c, planes, (0, 0, 0)),
+        "product": shape.product(n, k, c, planes, (0, 0, 0), (0, 0, keep) if keep else None),
     }
     engine = Engine(parameters)
     result = run_bench(
@@ -147,7 +151,7 @@ def run_projection(
     lanes = parameters.array.rows * parameters.array.columns * pe.lanes
     return ProjectionRun(
         result=result,
-        outputs=n * c,
+        outputs=0 if keep else n * c,
         macs=n * k * c,
         cycles=counts.pop("cycles"),
         beats=counts.pop("beat"),
@@ -169,5 +173,5 @@ def _sets(weights: IntegerWeights, lanes: int, level_bits: int) -> tuple[NDArray
 
 def _strings(values: list[int]) -> NDArray[np.uint8]:
     """Integers as equally long rows of bytes, the lowest byte first."""
-    size = max((max(values).bit_length() + 7) // 8, 1)
+    size = max((max(values, default=0).bit_length() + 7) // 8, 1)
     return np.array([list(value.to_bytes(size, "little")) for value in values], dtype=np.uint8)
