@@ -328,7 +328,9 @@ class BudgetPlanes(_Stage):
         opened, opening = Signal(), Signal()
         shape = signed(budget.register_bits + budget.activation_bits + 3)
         register = Signal(signed(budget.built_bits))
-        exact, up, down, next_up, next_down = (Signal(shape) for _ in range(5))
+        exact, up, down, next_up, next_down = (
+            Signal(shape, name=name) for name in ("exact", "up", "down", "next_up", "next_down")
+        )
         top = Signal.like(self.plane_sum)
         repeated = opening & self.again
         m.d.comb += [

@@ -32,7 +32,6 @@ from sim.proofs.multistage import UncheckedParameters, multistage_theorems
 from sim.proofs.theorem import Theorem, Verdict
 from sim.runner import run_bench
 
-
 # Icarus builds small designs in no time.
 SMALL = "icarus" if "icarus" in available_simulators() else "verilator"
 
