@@ -46,11 +46,32 @@ def test_llama_3_splits_as_its_pattern_says(tmp_path: Path) -> None:
     # Three digits at a time, so the merge of 1 and 8 applies within 618; a mark before a word is its own.
     assert pieces(llama3, "61863 18") == ["6", "18", "6", "3", "Ġ", "18"]
     assert pieces(llama3, "THE 'the") == ["T", "H", "E", "Ġ", "'", "the"]
-    # " the" is a word of the table and taken whole, whatever merges lead to.
-    assert pieces(llama3, "in the") == ["in", "Ġthe"]
     text = "We'LL see:\r\n\n  (the thing)  18634 -- Größe, 東京\t"
     tokenizer = Tokenizer(GgufFile(llama3.path))
     assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+@pytest.mark.parametrize(("split", "expected"), [("gpt-2", ["in", "n"]), ("llama-bpe", ["inn"])])
+def test_llama_3_takes_a_word_of_its_table_whole(tmp_path: Path, split: str, expected: list[str]) -> None:
+    # After i and n have merged, nothing leads to the token inn.
+    merges = ["i n", "n n", "i nn"]
+    tokens = ["i", "n", *(merge.replace(" ", "") for merge in merges)]
+    writer: Any = gguf.GGUFWriter(tmp_path / "words.gguf", "llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(split)
+    writer.add_token_list(tokens)
+    writer.add_token_merges(merges)
+    writer.add_token_types([1] * len(tokens))
+    finish(writer)
+    numbers = Tokenizer(GgufFile(tmp_path / "words.gguf")).encode("inn")
+    assert [tokens[number] for number in numbers] == expected
+
+
+def finish(writer: Any) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 PIECES = ["a", "b", "c", "▁", "ab", "bc", "abc", "▁a", "ca", "▁ab", "cab", "bcab", "▁▁", "aa", "aab", "é"]
@@ -71,10 +92,7 @@ def score_model(path: Path, **metadata: bool) -> dict[str, float]:
     writer.add_eos_token_id(2)
     for key, value in metadata.items():
         writer.add_bool(f"tokenizer.ggml.{key}", value)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    finish(writer)
     return scores
 
 
