@@ -35,6 +35,9 @@ def verify(
     ] = "auto",
     waves: Annotated[bool, typer.Option("--waves", help="Record every signal.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="A tenth of the random data.")] = False,
+    proofs: Annotated[
+        bool, typer.Option("--proofs", help="Prove that no register overflows, for all inputs, as well.")
+    ] = False,
     work: Annotated[Path, typer.Option(help="Directory for simulations and logs.")] = Path("build/sim"),
     as_json: Json = False,
 ) -> None:
@@ -43,9 +46,13 @@ def verify(
     Directed corners, random data, random stalls on every stream and resets in the middle of a group.
     Prints the seed of every run, and how much of the functional coverage was reached. Exit status 1 when
     a single bit differs; then the messages say where, and the same seed repeats the run.
+
+    With --proofs also every theorem about components of these very sizes, each followed by twins with a
+    fault, which must fail: seconds each.
     """
     from anda.config import load
     from anda.tops import choose, tops
+    from sim.proofs.theorem import proof_table
     from sim.verify import verify as simulate
 
     design = load(source)
@@ -62,6 +69,7 @@ def verify(
             simulator=simulator,
             waves=waves,
             quick=quick,
+            proofs=proofs,
             work=work,
             progress=done,
         )
@@ -70,6 +78,8 @@ def verify(
     else:
         console().print(report.table())
         console().print(report.coverage.table())
+        if report.proofs:
+            console().print(proof_table(report.proofs))
         for run in report.runs:
             if run.waves:
                 typer.echo(f"waves of {run.top}: {run.waves}")
