@@ -40,7 +40,7 @@ def test_levels_stay_inside_the_interval_in_every_mode(
     elif rounding == "ceil":
         assert found == min([level for level in inside if level >= x], default=inside[-1])
     else:
-        assert abs(found) == max(abs(level) for level in inside if level == 0 or 0 < level / x <= 1)
+        assert abs(found) == max(abs(level) for level in inside if level * x >= 0 and abs(level) <= abs(x))
 
 
 @pytest.mark.parametrize("name", USABLE)
