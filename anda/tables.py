@@ -16,6 +16,8 @@ from typing import Any
 
 from anda import fixture
 from anda.accuracy import compare_encodings
+from anda.axe_area import area_rows, sharing_rows
+from anda.axe_tables import AXE_TABLES
 from anda.config import load
 from anda.flow import synth
 from anda.flow.library import Library
@@ -247,8 +249,11 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "mac-element": ("mac", _mac_element_table),
     "mac-paper": ("mac", _mac_paper_table),
     "profile": ("profile", lambda data: _markdown(*profile_rows(data))),
+    "axe-area": ("axe_area", lambda data: _markdown(*area_rows(data))),
+    "axe-sharing": ("axe_area", lambda data: _markdown(*sharing_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
     "llm-check": ("llm_check", partial(_written, check_rows)),
+    **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
 }
