@@ -25,6 +25,7 @@ from anda.generate import generate
 from anda.language_check import check_rows
 from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
+from anda.proof_tables import PROOF_TABLES
 from anda.search_tables import SEARCH_TABLES
 from anda.tops import tops
 from anda.weight_tables import profile_rows, quantize_rows
@@ -255,6 +256,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "llm-check": ("llm_check", partial(_written, check_rows)),
     **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
+    **{name: ("proofs", partial(_written, rows)) for name, rows in PROOF_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
 }
 
