@@ -14,7 +14,8 @@ __all__ = ["plot_planes", "plot_weights"]
 
 _COLORS = {"2a": RED, "2b": BLUE}
 _STYLES = ("-", "--")
-_MARKERS = ("s", "o", "D")
+_DIVERGENCES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_BLOCK_COLORS = (BLUE, "#7fb3c8", RED)
 
 
 def plot_planes(data: Mapping[str, Any]) -> Figure:
@@ -53,27 +54,38 @@ def plot_planes(data: Mapping[str, Any]) -> Figure:
 def plot_weights(data: Mapping[str, Any]) -> Figure:
     """Divergence of every 4-bit weight format on the first text, blocks beside each other."""
     text = texts_of(data)[0]
-    largest, *smaller = BLOCKS
-    rows = sorted(rows_of(data, f"weights-{largest}", text), key=lambda row: float(row["kl"]), reverse=True)
+    rows = sorted(rows_of(data, f"weights-{BLOCKS[0]}", text), key=lambda row: float(row["kl"]), reverse=True)
     place = {row["format"]: y for y, row in enumerate(rows)}
-    figure = Figure(figsize=(8.4, 1.2 + 0.2 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(8.4, 1.2 + 0.19 * len(rows)), layout="constrained")
     panel = figure.subplots()
-    colors = [GREY if row["block"] != largest else BLUE for row in rows]
-    panel.barh(list(place.values()), [row["kl"] for row in rows], color=colors, alpha=0.65, height=0.7)
-    for block, marker in zip(smaller, _MARKERS, strict=False):
-        found = rows_of(data, f"weights-{block}", text)
-        at = [place[row["format"]] for row in found]
+    for block, color in zip(BLOCKS, _BLOCK_COLORS, strict=True):
+        found = [row for row in rows_of(data, f"weights-{block}", text) if row["block"] == block]
         panel.plot(
-            [row["kl"] for row in found], at, marker, color=RED, markersize=3, label=f"blocks of {block}"
+            [row["kl"] for row in found],
+            [place[row["format"]] for row in found],
+            "o",
+            color=color,
+            markersize=5,
+            label=f"blocks of {block}",
         )
-    panel.set_yticks(
-        list(place.values()),
-        [row["format"] + ("" if row["block"] == largest else f", block {row['block']}") for row in rows],
-        fontsize="small",
-    )
+    for row in rows:
+        if row["block"] != BLOCKS[0]:
+            panel.plot(row["kl"], place[row["format"]], "D", color=GREY, markersize=5)
+            panel.annotate(
+                f"blocks of {row['block']}",
+                (row["kl"], place[row["format"]]),
+                (6, 0),
+                textcoords="offset points",
+                fontsize="x-small",
+                va="center",
+            )
+    panel.set_xscale("log")
+    limits = panel.get_xlim()
+    panel.set_xticks(_DIVERGENCES, [f"{kl:g}" for kl in _DIVERGENCES])
+    panel.set_xticks((), minor=True)
+    panel.set_xlim(limits)
+    panel.set_yticks(list(place.values()), list(place), fontsize="small")
     panel.set_ylim(-0.6, len(rows) - 0.4)
-    finish(panel, title=f"4-bit weights, bars: blocks of {largest}; {text}", x="KL, nats")
-    panel.grid(visible=False, axis="y")
-    if smaller:
-        panel.legend(frameon=False, fontsize="small", loc="lower right")
+    finish(panel, title=f"4-bit weights, {text}", x="KL, nats")
+    panel.legend(frameon=False, fontsize="small", loc="upper right")
     return figure

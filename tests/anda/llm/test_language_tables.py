@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 from anda.figures import rendered
 from anda.language_plots import plot_planes, plot_weights
 from anda.language_runs import ORDER, SECTIONS, measure_language
-from anda.language_tables import LANGUAGE_TABLES, gains
+from anda.language_tables import LANGUAGE_TABLES, gains, rows_of
 from anda.llm.evaluate import evaluate
 from anda.llm.gguf import GgufFile
 from anda.llm.llama import Llama
 from anda.llm.measure import Meter
 from anda.llm.plan import Plan
 from anda.llm.texts import TEXTS
+from anda.tables import read_data
 from golden import formats
 from golden.anda import AndaCodec
 
@@ -133,3 +135,40 @@ def test_tables_and_plots_show_all_rows(meters: dict[str, Meter]) -> None:
     ]
     for name, figure in (("planes", plot_planes(data)), ("weights", plot_weights(data))):
         assert rendered(figure, name)[f"{name}.svg"].startswith(b"<?xml")
+
+
+DATA = read_data(Path(__file__).resolve().parents[3] / "docs" / "data")["language"]
+
+
+def test_the_page_tells_what_2b_gains() -> None:
+    saved: dict[str, list[int | None]] = {"kl": [], "top1": [], "perplexity": []}
+    for text in TEXTS:
+        for row in gains(DATA, text):
+            planes = row["planes"]
+            assert planes is not None
+            for key, found in saved.items():
+                needed = row[key]
+                found.append(None if needed is None else planes - needed)
+    assert saved["kl"] == [1] * 19 + [None]
+    assert sorted(n for n in saved["top1"] if n is not None) == [0] * 6 + [1] * 14
+    for first in (0, 10):
+        one_text = saved["perplexity"][first : first + 10]
+        assert set(one_text[3:6]) == {0, -1}
+        assert set(one_text[:3] + one_text[6:]) == {1, 2}
+    ours, theirs = (
+        next(row for row in rows_of(DATA, "planes", "manual", encoding=name, planes=planes))
+        for name, planes in (("2b", 12), ("2a", 13))
+    )
+    assert 1.0015 < ours["kl"] / theirs["kl"] < 1.0025
+
+
+def test_the_page_tells_how_far_the_formats_are_apart() -> None:
+    ratios = []
+    for text, below in (("tales", 9), ("manual", 8)):
+        (plain,) = rows_of(DATA, "float", text)
+        theirs = {row["planes"]: row for row in rows_of(DATA, "planes", text, encoding="2a")}
+        ours = {row["planes"]: row for row in rows_of(DATA, "planes", text, encoding="2b")}
+        ratios += [theirs[planes]["kl"] / ours[planes]["kl"] for planes in range(5, 13)]
+        lower = {planes for planes, row in theirs.items() if row["perplexity"] < plain["perplexity"]}
+        assert lower == set(range(below, 14))
+    assert (round(min(ratios), 1), round(max(ratios), 1)) == (3.8, 5.6)
