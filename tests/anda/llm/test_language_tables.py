@@ -172,3 +172,14 @@ def test_the_page_tells_how_far_the_formats_are_apart() -> None:
         lower = {planes for planes, row in theirs.items() if row["perplexity"] < plain["perplexity"]}
         assert lower == set(range(below, 14))
     assert (round(min(ratios), 1), round(max(ratios), 1)) == (3.8, 5.6)
+
+
+def test_the_page_tells_which_weight_formats_lead() -> None:
+    kl = {row["format"]: row["kl"] for row in rows_of(DATA, "weights-128", "tales")}
+    assert f"{kl['int4']:.2f}, {kl['int4-full']:.2f}" == "0.53, 0.36"
+    assert kl["int4-sym"] == kl["int4"]
+    integers = {name for name in kl if formats.get(name).integer_levels and formats.get(name).block == 128}
+    ranked = sorted(integers, key=kl.__getitem__)
+    assert ranked[0] == "e2m1-sp-signed"
+    assert set(ranked[1:4]) == {"anda4", "anda4-t", "anda4-n"}
+    assert max(kl[name] for name in ranked[:4]) < min(kl[name] for name in ("e2m1", "nf4", "sf4", "anda4-w"))
