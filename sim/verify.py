@@ -13,6 +13,7 @@ from typing import Any
 from amaranth.hdl import Shape
 from rich.table import Table
 
+from hdl.accelerator import Accelerator
 from hdl.accumulator import Accumulator
 from hdl.array import Array
 from hdl.array_column import weights_layout
@@ -252,6 +253,17 @@ def _engine(component: Any, effort: int) -> dict[str, Any]:
     }
 
 
+def _accelerator(component: Any, effort: int) -> dict[str, Any]:
+    p, pe = component.parameters, component.parameters.engine.array.pe
+    return {
+        "build": asdict(p.build),
+        "level_bits": pe.level_bits,
+        "encoding": pe.encoding,
+        "rounding": p.engine.rounding,
+        "chains": effort,
+    }
+
+
 def _weights(component: Any, effort: int) -> dict[str, Any]:
     return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
 
@@ -274,6 +286,7 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     WeightStore: ("weight_store", _weight_store),
     GroupBuffer: ("group_buffer", _group_buffer),
     Engine: ("engine", _engine),
+    Accelerator: ("accelerator", _accelerator),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
 }

@@ -1,0 +1,263 @@
+"""Bench of the accelerator: products through its bus, bit for bit, and a host that does everything wrong.
+
+Parameters: `build`, the sizes of the build; `level_bits`, `encoding`, `rounding`; and `chains`, how many
+random chains each stall pattern gets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from golden.fp16 import sanitize
+from golden.weights import IntegerWeights
+from hdl.accelerator_registers import EVENTS
+from hdl.axi_lite import OKAY, SLVERR
+from sim.bench import coverage
+from sim.benches.accelerator_host import (
+    BITS,
+    BUILD,
+    CODES,
+    DRIVER,
+    LANES,
+    LEVELS,
+    MOST,
+    SEVERAL_BEATS,
+    AcceleratorBench,
+    P,
+)
+from sim.driver import Kept, Write
+from sim.stream import STALLS
+
+
+@cocotb.test()
+async def constants_and_first_values(dut: Any) -> None:
+    """What can be read behind a reset: the build, zeros, and nothing beside the map."""
+    bench = await AcceleratorBench.create(dut)
+    for register in DRIVER.registers.registers:
+        wanted = sum((field.reset or 0) << field.low for field in register.fields)
+        assert await bench.read(register.name) == wanted, register.name
+    for address in range(DRIVER.registers.registers[-1].offset + 4, DRIVER.registers.bytes, 4):
+        assert await bench.bus.read(address) == (0, SLVERR), f"there is no register at {address:#x}"
+        assert await bench.bus.write(address, 0) == SLVERR
+    await bench.finish()
+
+
+@cocotb.test()
+async def registers_keep_what_is_written(dut: Any) -> None:
+    """Every writable register under stalls: whole words, single bytes, reserved bits, read-only ones."""
+    bench = await AcceleratorBench.create(dut)
+    r = bench.random
+    kept = {register.name: 0 for register in DRIVER.registers.registers if register.fields[0].access == "rw"}
+    for pattern in STALLS:
+        bench.bus.stall(pattern)
+        for name in r.sample(list(kept), len(kept)):
+            register = DRIVER.registers[name]
+            word, strobes = r.getrandbits(32), r.choice((0b1111, 0b0001, 0b0010, 0b1100, 0b0110))
+            mask = sum(0xFF << (8 * byte) for byte in range(4) if strobes >> byte & 1)
+            if r.random() < 0.7:
+                word &= register.writable
+            fits = not word & mask & ~register.writable
+            assert await bench.bus.write(register.offset, word, strobes) == (OKAY if fits else SLVERR)
+            if fits:
+                kept[name] = kept[name] & ~mask | word & mask
+            for other in (name, r.choice(list(kept))):
+                assert await bench.read(other) == kept[other], f"{other} after a write of {name}"
+        identifier = await bench.read("id")
+        assert await bench.bus.write(DRIVER.registers["id"].offset, r.getrandbits(32)) == OKAY
+        assert await bench.read("id") == identifier
+    assert not any((await bench.status()).values()), "no register should have begun anything"
+    await bench.finish()
+
+
+@cocotb.test()
+async def chains_of_every_plane_count(dut: Any) -> None:
+    """Products of every number of planes, alone and chained, with tails on every side."""
+    bench = await AcceleratorBench.create(dut)
+    await bench.setup()
+    for planes in range(2, MOST + 1):
+        for sizes in ([LANES, BUILD.columns], [LANES + 1, LANES - 1, 2]):
+            n = BUILD.rows + planes % 2
+            await bench.chain(n, sizes, [planes] * (len(sizes) - 1), "every plane count")
+    await bench.finish()
+
+
+@cocotb.test()
+async def random_chains_and_stalls(dut: Any) -> None:
+    """Random chains, every channel of the bus stalled at random."""
+    bench = await AcceleratorBench.create(dut)
+    await bench.setup()
+    for pattern in STALLS:
+        bench.bus.stall(pattern)
+        coverage.hit({"accelerator: stalls": pattern})
+        for _ in range(P["chains"]):
+            await bench.random_chain(f"stalls {pattern}")
+    await bench.finish()
+
+
+@cocotb.test()
+async def events_and_interrupts(dut: Any) -> None:
+    """Every event is noted, interrupts when it may, and is forgotten by a one."""
+    bench = await AcceleratorBench.create(dut)
+    await bench.setup()
+    n, k, c, planes = 1, LANES + 1, 1, MOST
+    weights = IntegerWeights(
+        np.full((c, k), LEVELS.min, dtype=np.int8), np.full((c, 2), 65504, dtype=np.float16), LANES, BITS
+    )
+    x = np.full((n, k), np.inf, dtype=np.float16)
+    # A packet that ends too early.
+    raw, beat = DRIVER.activations(x), BUILD.activations_bytes
+    await bench.bus.activations.send(raw[:beat])
+    await bench.bus.activations.send(raw[beat:])
+    await bench.write(DRIVER.load(n, k, planes=planes))
+    await bench.finished()
+    await bench.send_weights(weights, 0)
+    await bench.write(DRIVER.place_weights(BUILD.weight_words))
+    await bench.bus.weights.send(DRIVER.weights(weights.codes[:, :1], weights.scales[:, :1], bits=BITS))
+    await bench.bus.weights.wait()
+    assert await bench.read("weight_next") == BUILD.weight_words
+    if SEVERAL_BEATS:
+        await bench.write(DRIVER.place_weights(1))
+        await bench.bus.weights.send(bytes(BUILD.weights_bytes))
+        await bench.bus.weights.wait()
+        assert await bench.read("weight_next") == 1
+        bench.expected["weights_last"] = True
+    await bench.write([DRIVER.write("interrupt_enable")])
+    await bench.write(DRIVER.product(n, k, c, planes=planes))
+    y = bench.golden(sanitize(x)[0], weights, planes)
+    await bench.bus.results.wait()
+    bench.expected |= {"nonfinite": True, "activations_last": True, "weights_beyond": True, "done": True}
+    assert bench.expected["overflow"]
+    while (await bench.status())["busy"]:
+        pass
+    for event, wanted in bench.expected.items():
+        await bench.write([DRIVER.write("interrupt_enable", **{event: 1})])
+        await bench.step_edges(2)
+        assert int(dut.irq.value) == wanted, f"the interrupt of {event} should be {wanted}"
+        if wanted:
+            await bench.write([DRIVER.write("status", **{event: 1})])
+            await bench.step_edges(3)
+            assert not int(dut.irq.value), f"the interrupt of {event} should be gone"
+            assert not (await bench.status())[event]
+            bench.expected[event] = False
+            coverage.hit({"accelerator: event": event})
+    await bench.compare(y, "every event")
+    await bench.finish()
+
+
+def wrong_jobs(n: int, k: int, c: int, planes: int) -> list[tuple[str, list[Write]]]:
+    """Jobs to be refused, each with the reason, around one that would be taken."""
+    words, groups = DRIVER.plane_words(n, k, planes), DRIVER.group_words(n, k)
+    out_words, out_groups = DRIVER.plane_words(n, c, planes), DRIVER.group_words(n, c)
+    free = {"base": words, "exponent_base": groups, "planes": planes}
+    far = (1 << 24) - 1
+    jobs: list[tuple[str, list[Write]]] = []
+
+    def load(reason: str, size: tuple[int, int] = (n, k), p: int = planes, **places: int) -> None:
+        jobs.append((reason, DRIVER.load(*size, planes=p, **places)))
+
+    def product(
+        reason: str,
+        size: tuple[int, int, int] = (n, k, c),
+        p: int = planes,
+        keep: dict[str, int] | None = None,
+        **places: int,
+    ) -> None:
+        kept = None if keep is None else Kept(**free | keep)
+        jobs.append((reason, DRIVER.product(*size, planes=p, keep=kept, **places)))
+
+    for size in ((0, k, c), (n, 0, c), (n, k, 0), (0, 0, 0)):
+        product("shape", size)
+        if 0 in size[:2]:
+            load("shape", size[:2])
+    for p in (0, 1, MOST + 1, 31):
+        load("planes", p=p)
+        product("planes", p=p)
+        product("planes", keep={"planes": p})
+    for base in (BUILD.plane_words - words + 1, far):
+        load("activations", base=base)
+        product("activations", base=base)
+    for base in (BUILD.plane_groups - groups + 1, far):
+        load("activations", exponent_base=base)
+        product("activations", exponent_base=base)
+    load("activations", (65535, 65535))
+    product("activations", (65535, k, c))
+    for base in (BUILD.weight_words - DRIVER.weight_words(k, c) + 1, far):
+        product("weights", weight_base=base)
+    product("weights", (n, k, 65535))
+    for base in (BUILD.plane_words - out_words + 1, far):
+        product("results", keep={"base": base})
+    for base in (BUILD.plane_groups - out_groups + 1, far):
+        product("results", keep={"exponent_base": base})
+    product("overlap", keep={"base": words - 1})
+    product("overlap", keep={"exponent_base": groups - 1})
+    product("overlap", base=out_words - 1, exponent_base=out_groups, keep={"base": 0, "exponent_base": 0})
+    jobs.append(("both", [DRIVER.write("control", start_load=1, start_product=1)]))
+    return jobs
+
+
+@cocotb.test()
+async def refused_jobs_change_nothing(dut: Any) -> None:
+    """Every refusal has its reason, and what was stored before gives the same results after."""
+    bench = await AcceleratorBench.create(dut)
+    await bench.setup()
+    bench.bus.stall("rarely")
+    codes = {name: value for name, value, _ in CODES}
+    n, k, c, planes = BUILD.rows, LANES + 1, BUILD.columns, 3
+    x, weights = bench.random_activations(n, k), bench.random_weights(c, k)
+    await bench.load(x, planes)
+    await bench.send_weights(weights, 0)
+    y = bench.golden(sanitize(x)[0], weights, planes)
+    for reason, job in wrong_jobs(n, k, c, planes):
+        await bench.write(job)
+        await bench.wait_for(dut.irq, 200)
+        status = await bench.status()
+        assert (status["refused"], status["done"], status["busy"]) == (1, 0, 0), (reason, status)
+        assert await bench.read("error") == codes[reason], f"{job} should be refused for {reason}"
+        await bench.write([DRIVER.write("status", refused=1)])
+        coverage.hit({"accelerator: refusal": reason, "accelerator: event": "refused"})
+    # While the results of a product wait, others are refused, and registers may change.
+    bench.bus.results.pause = True
+    bench.bus.results.clear_pause_generator()
+    await bench.write(DRIVER.product(n, k, c, planes=planes))
+    for job in (DRIVER.product(n, k, 1, planes=2), DRIVER.load(1, 1, planes=2), DRIVER.load(0, 0, planes=0)):
+        await bench.write(job)
+        await bench.wait_for(dut.irq, 200)
+        status = await bench.status()
+        assert (status["refused"], status["done"], status["busy"]) == (1, 0, 1), status
+        assert await bench.read("error") == codes["busy"]
+        await bench.write([DRIVER.write("status", refused=1)])
+        coverage.hit({"accelerator: refusal": "busy"})
+    bench.bus.results.pause = False
+    await bench.finished()
+    await bench.compare(y, "after refused jobs")
+    await bench.finish()
+
+
+@cocotb.test()
+async def reset_at_any_time(dut: Any) -> None:
+    """A reset of the whole, or a command, in the middle of anything leaves nothing of it behind."""
+    bench = await AcceleratorBench.create(dut)
+    for number, cycles in enumerate(range(5, 500, 41)):
+        kind = ("hard", "soft")[number % 2]
+        await bench.setup()
+        task = cocotb.start_soon(bench.random_chain("to be reset"))
+        await bench.step_edges(cycles)
+        task.cancel()
+        bench.outputs[0].watching = False
+        if kind == "hard":
+            await bench.reset()
+            bench.bus.results.clear()
+        else:
+            await bench.write([DRIVER.write("control", reset=1)])
+            bench.bus.forget()
+            await bench.step_edges(2)
+        bench.outputs[0].watching = True
+        coverage.hit({"accelerator: reset": kind})
+        assert not any((await bench.status()).values()), f"something is left behind a {kind} reset"
+        bench.expected = dict.fromkeys(EVENTS, False)
+        await bench.setup()
+        await bench.random_chain(f"after a {kind} reset behind cycle {cycles}")
+    await bench.finish()

@@ -1,0 +1,261 @@
+"""The host of an accelerator in a bench: data at random, jobs, what should come of them, and what comes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import cocotb
+import cocotb.task
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.accumulate import round_fp16
+from golden.anda import AndaCodec
+from golden.fp16 import sanitize
+from golden.gemm import gemm
+from golden.interval import Interval
+from golden.weights import IntegerWeights
+from hdl.accelerator_registers import EVENTS, Build
+from hdl.axi_lite import OKAY
+from sim.bench import Bench, coverage, parameters
+from sim.benches.accelerator_agents import BusAgents, StableOutputs
+from sim.driver import Driver, Kept, Write
+from sim.stream import STALLS
+
+P = parameters()
+BUILD = Build(**P["build"])
+DRIVER = Driver(BUILD)
+LANES, MOST, BITS = BUILD.lanes, BUILD.max_planes, P["level_bits"]
+LEVELS = Interval.of_bits(BITS, signed=True)
+REASONS = ("planes", "weights", "sums", "results")
+TILES = {"N": BUILD.rows, "K": LANES, "C": BUILD.columns}
+CODES = DRIVER.registers["error"].fields[0].values
+SEVERAL_BEATS = BUILD.weight_word_bits > 8 * BUILD.weights_bytes
+__all__ = [
+    "BITS",
+    "BUILD",
+    "CODES",
+    "DRIVER",
+    "LANES",
+    "LEVELS",
+    "MOST",
+    "SEVERAL_BEATS",
+    "AcceleratorBench",
+    "P",
+]
+
+Half = NDArray[np.float16]
+
+_OUTPUTS = {
+    "m_axis_results": ("tvalid", "tready", ("tdata", "tlast")),
+    "s_axil": ("bvalid", "bready", ("bresp",)),
+    "s_axil_read": ("rvalid", "rready", ("rdata", "rresp")),
+}
+
+
+def declare_coverage() -> None:
+    """The points of this component."""
+    coverage.point("accelerator: planes", range(2, MOST + 1))
+    coverage.point("accelerator: products in a chain", [1, 2, 3])
+    for axis, tile in TILES.items():
+        coverage.point(f"accelerator: tail of {axis}", [False, True] if tile > 1 else [False])
+    coverage.point("accelerator: stalls", STALLS)
+    coverage.point("accelerator: event", [e for e in EVENTS if e != "weights_last" or SEVERAL_BEATS])
+    coverage.point("accelerator: refusal", [name for name, _, _ in CODES[1:]])
+    coverage.point("accelerator: reset", ["hard", "soft"])
+
+
+class AcceleratorBench(Bench):
+    """The accelerator, a host on its registers, and partners of its streams."""
+
+    def __init__(self, dut: Any):
+        super().__init__(dut)
+        declare_coverage()
+        self.bus = BusAgents(self)
+        self.outputs = []
+        for name, (valid, ready, payload) in _OUTPUTS.items():
+            stem = name.removesuffix("_read")
+            ports = tuple(f"{stem}_{port}" for port in payload)
+            self.outputs.append(StableOutputs(self, f"{stem}_{valid}", f"{stem}_{ready}", ports))
+        self.expected = dict.fromkeys(EVENTS, False)
+        self._watching: cocotb.task.Task[None] | None = None
+
+    @classmethod
+    async def create(cls, dut: Any) -> AcceleratorBench:
+        """A bench behind its first reset, its rules being watched."""
+        bench = cls(dut)
+        await bench.reset()
+        bench._watching = cocotb.start_soon(bench.step(1 << 40))
+        return bench
+
+    async def finish(self) -> None:
+        """See that nothing more comes."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await self.run()
+        assert self.bus.results.empty(), "results came that nobody asked for"
+
+    async def step_edges(self, cycles: int) -> None:
+        """Let some cycles pass."""
+        for _ in range(cycles):
+            await self._edge
+
+    async def read(self, name: str) -> int:
+        """A register that is there."""
+        word, answer = await self.bus.read(DRIVER.registers[name].offset)
+        assert answer == OKAY, f"reading {name} was answered with {answer}"
+        return word
+
+    async def write(self, writes: list[Write]) -> None:
+        """Registers that are there."""
+        for address, word in writes:
+            answer = await self.bus.write(address, word)
+            assert answer == OKAY, f"writing {word:#x} to {address:#x} was answered with {answer}"
+
+    async def status(self) -> dict[str, int]:
+        """The fields of the status."""
+        return DRIVER.registers.decode("status", await self.read("status"))
+
+    async def finished(self, patience: int = 3000) -> None:
+        """Wait for the interrupt, and see that it tells of the end of a job."""
+        await self.wait_for(self.dut.irq, patience)
+        status = await self.status()
+        assert status["done"], f"the interrupt came with {status}"
+        assert not status["refused"], f"the job was refused: error {await self.read('error')}"
+        assert not status["busy"], "a job is done and still busy"
+        coverage.hit({"accelerator: event": "done"})
+        await self.write([DRIVER.write("status", done=1)])
+        await self.until_low(self.dut.irq)
+
+    async def wait_for(self, signal: Any, patience: int) -> None:
+        """Wait until a signal is high."""
+        for _ in range(patience):
+            await self._edge
+            if int(signal.value):
+                return
+        raise AssertionError(f"{signal._name} stayed low for {patience} cycles; status {await self.status()}")
+
+    async def until_low(self, signal: Any) -> None:
+        """See a signal fall in a few cycles."""
+        await self.step_edges(4)
+        assert not int(signal.value), f"{signal._name} should have fallen"
+
+    async def setup(self) -> None:
+        """What a program does once: interrupts at the end of jobs."""
+        await self.write([DRIVER.write("interrupt_enable", done=1, refused=1)])
+
+    def random_activations(self, n: int, k: int) -> Half:
+        """Values of random size; rarely one that is not finite."""
+        r = self.numpy
+        x = (r.standard_normal((n, k)) * 2.0 ** r.integers(-4, 8)).astype(np.float16)
+        if self.random.random() < 0.1:
+            x[r.integers(n), r.integers(k)] = r.choice([np.inf, -np.inf, np.nan])
+        return x
+
+    def random_weights(self, c: int, k: int) -> IntegerWeights:
+        """Levels [C, K] with a scale for each group."""
+        r = self.numpy
+        levels = r.integers(LEVELS.min, LEVELS.max, (c, k), dtype=np.int8, endpoint=True)
+        scales = (r.standard_normal((c, -(-k // LANES))) * 2.0 ** r.integers(-6, 1)).astype(np.float16)
+        return IntegerWeights(levels, scales, LANES, BITS)
+
+    def golden(self, x: Half, weights: IntegerWeights, planes: int) -> Half:
+        """The product as it leaves, and what it does to the flags."""
+        codec = AndaCodec(planes, P["encoding"], P["rounding"], LANES)
+        values, overflow = round_fp16(gemm(x, weights, codec))
+        self.expected["overflow"] |= overflow
+        return values
+
+    async def load(self, x: Half, planes: int, base: int = 0, exponent_base: int = 0) -> None:
+        """Bring activations in."""
+        await self.bus.activations.send(DRIVER.activations(x))
+        await self.write(DRIVER.load(*x.shape, planes=planes, base=base, exponent_base=exponent_base))
+        await self.finished()
+        self.expected["nonfinite"] |= sanitize(x)[1]
+
+    async def send_weights(self, weights: IntegerWeights, address: int) -> int:
+        """Bring weights in, and wait until they are there; the address behind them."""
+        await self.write(DRIVER.place_weights(address))
+        await self.bus.weights.send(DRIVER.weights(weights.codes, weights.scales, bits=BITS))
+        await self.bus.weights.wait()
+        behind = address + DRIVER.weight_words(weights.length, weights.channels)
+        assert await self.read("weight_next") == behind
+        return behind
+
+    async def counted(self, n: int, k: int, c: int, planes: int, keep: Kept | None) -> None:
+        """The counters after one product: every beat, and every cycle accounted for."""
+        counts = {
+            name: await self.read(name) for name in ("cycles", "beats", *(f"stall_{r}" for r in REASONS))
+        }
+        assert counts["beats"] == DRIVER.beats(n, k, c, planes), counts
+        checking = DRIVER.check_cycles(n, k, c, planes, keep)
+        assert counts["cycles"] == sum(counts.values()) - counts["cycles"] + checking, (counts, checking)
+
+    async def chain(self, n: int, sizes: list[int], planes: list[int], note: str) -> None:
+        """Products one after the other, `sizes` being K of the first one, then its C, and so on."""
+        x = self.random_activations(n, sizes[0])
+        base, exponent_base, address = 0, 0, 0
+        await self.load(x, planes[0], base, exponent_base)
+        y, _ = sanitize(x)
+        for number, (k, c) in enumerate(pairwise(sizes)):
+            weights = self.random_weights(c, k)
+            behind = await self.send_weights(weights, address)
+            p, keep = planes[number], None
+            place = {"base": base, "exponent_base": exponent_base, "weight_base": address}
+            if number < len(sizes) - 2:
+                base += DRIVER.plane_words(n, k, p)
+                exponent_base += DRIVER.group_words(n, k)
+                keep = Kept(base, exponent_base, planes[number + 1])
+            await self.write([DRIVER.write("control", clear_counters=1)])
+            await self.write(DRIVER.product(n, k, c, planes=p, keep=keep, **place))
+            y = self.golden(y, weights, p)
+            await self.finished()
+            await self.counted(n, k, c, p, keep)
+            address = behind
+            coverage.hit({"accelerator: planes": p})
+            for axis, size in (("N", n), ("K", k), ("C", c)):
+                coverage.hit({f"accelerator: tail of {axis}": size % TILES[axis] > 0})
+        await self.compare(y, f"{note}: {n} rows, {sizes}, planes {planes}")
+        coverage.hit({"accelerator: products in a chain": len(sizes) - 1})
+
+    async def compare(self, y: Half, note: str) -> None:
+        """The one packet that came, bit for bit, and the flags."""
+        assert self.bus.results.count() == 1, f"{note}: {self.bus.results.count()} packets instead of one"
+        frame = self.bus.results.recv_nowait()
+        got = DRIVER.results(bytes(frame.tdata), *y.shape)
+        wrong = np.argwhere(got.view(np.uint16) != y.view(np.uint16))
+        assert not len(wrong), (
+            f"{note}: {len(wrong)} of {y.size} results are wrong, the first one at {wrong[0]}: "
+            f"{got[tuple(wrong[0])]} instead of {y[tuple(wrong[0])]}"
+        )
+        await self.events(note)
+
+    async def events(self, note: str) -> None:
+        """Whether what happened is what was expected; then forget it."""
+        status = await self.status()
+        for event, wanted in self.expected.items():
+            assert status[event] == wanted, f"{note}: {event} should be {wanted} in {status}"
+            if wanted:
+                coverage.hit({"accelerator: event": event})
+        await self.write([DRIVER.write("status", **dict.fromkeys(EVENTS, 1))])
+        assert not any((await self.status()).values()), f"{note}: events should be forgotten"
+        self.expected = dict.fromkeys(EVENTS, False)
+
+    def fits(self, n: int, sizes: list[int], planes: list[int]) -> bool:
+        """Whether a chain fits the buffers."""
+        pairs = list(pairwise(sizes))
+        words = sum(DRIVER.plane_words(n, k, p) for (k, _), p in zip(pairs, planes, strict=True))
+        groups = sum(DRIVER.group_words(n, k) for k, _ in pairs)
+        weights = sum(DRIVER.weight_words(k, c) for k, c in pairs)
+        return words <= BUILD.plane_words and groups <= BUILD.plane_groups and weights <= BUILD.weight_words
+
+    async def random_chain(self, note: str) -> None:
+        """A random chain that fits the buffers."""
+        r = self.random
+        while True:
+            n = r.randint(1, 2 * BUILD.rows + 1)
+            sizes = [r.randint(1, 2 * LANES + 1) for _ in range(r.randint(2, 4))]
+            planes = [r.randint(2, MOST) for _ in sizes[1:]]
+            if self.fits(n, sizes, planes):
+                return await self.chain(n, sizes, planes, note)
