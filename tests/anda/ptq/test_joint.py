@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from anda.ptq.axe import quantize_layer
+from anda.ptq.grid import WeightGrid
 from anda.ptq.joint import quantize_jointly
+from golden import formats
 from tests.anda.ptq.layers import arrays, worst_cases
 
 
@@ -23,8 +25,12 @@ def test_fewer_activation_bits_win_under_a_tight_budget() -> None:
     for bits in (8, 6, 5):
         *each, best = [trial for trial in found.trace if trial.activation_bits == bits]
         assert best.multiplier is None
+        assert [trial.multiplier for trial in each] == [1.0, 1.6]
+        assert each[0].error != each[1].error
         assert best.error <= min(trial.error for trial in each)
     assert found.choice.error == min(trial.error for trial in found.trace)
+    own = WeightGrid.of(weights, formats.get("int4")).scales[0]
+    assert np.array_equal(found.layer.scales[:, 0], own * found.multipliers)
     codes = found.layer.activations.codes
     assert max(worst_cases(found.layer.levels, codes, None)) <= 2**11 - 1
     fixed = quantize_layer(weights, seen, inner_bits=12, tile=None)
