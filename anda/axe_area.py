@@ -5,7 +5,8 @@ budget, or in the bits that any weights need; the row's sum in `P_I + ceil(log2(
 section 6).
 
 - Tiles of 32 and 64 inputs: the accumulator of an element of as many lanes is the inner register.
-- Tiles of 128: an element of 64 lanes, and an inner stage that adds two of its sums.
+- Tiles of 128: an element of 64 lanes, and an inner stage that adds two of its sums; or the element alone and
+  one stage of the outer width that adds all its sums, which the promise about tiles allows just as well.
 - No tiles: an element of 64 lanes, and one stage that adds all its sums.
 """
 
@@ -104,6 +105,17 @@ class Point:
             ranges=ranges,
         )
 
+    def one_stage(self, slots: int) -> MultiStageParameters:
+        """A single stage that adds the sums of elements to the row's, without one for tiles between them."""
+        row = Interval.of_bits(self.outer_bits, signed=True)
+        return MultiStageParameters(
+            term_bits=self.element.sum_bits,
+            stages=(Stage(self.outer_bits, INPUTS // self.element.lanes),),
+            slots=slots,
+            term_range=self.element.sum_range,
+            ranges=(row,) if self.promised else (),
+        )
+
     @property
     def sharing(self) -> int:
         """How many elements keep one accumulator busy: a group takes a cycle a plane."""
@@ -142,7 +154,8 @@ def measure_axe_area(libraries: Mapping[str, Library], report: Callable[[str], N
     dict
         As JSON holds it. `parts`: what was synthesized, by library and name. `rows`: areas of 64 lanes that
         are made of them. Components: "element"; "core", an element with an accumulator of its own; "array
-        element", an element with its share of an accumulator that as many elements use as keep it busy.
+        element", an element with its share of an accumulator that as many elements use as keep it busy; both
+        of them also with "one stage", where there are two.
         `sharing`: ways to share the stages of one point, the accumulator's area for one element.
     """
     rows: list[dict[str, Any]] = []
@@ -197,13 +210,15 @@ class _Areas:
 
 def _rows(point: Point, areas: _Areas) -> Iterator[dict[str, Any]]:
     element = areas.element(point.element)
-    own, shared = areas.stages(point.stages(1)), areas.stages(point.stages(point.sharing))
     lanes = {element: float(point.elements)}
-    made = {
-        "element": lanes,
-        "core": lanes | {own: float(point.elements)},
-        "array element": lanes | {shared: point.elements / point.sharing},
-    }
+    made = {"element": lanes}
+    ways = {"": point.stages}
+    if len(point.stages(1).stages) > 1:
+        ways[", one stage"] = point.one_stage
+    for suffix, way in ways.items():
+        own, shared = areas.stages(way(1)), areas.stages(way(point.sharing))
+        made[f"core{suffix}"] = lanes | {own: float(point.elements)}
+        made[f"array element{suffix}"] = lanes | {shared: point.elements / point.sharing}
     for component, parts in made.items():
         yield {
             "activation_bits": point.activation_bits,
@@ -243,18 +258,23 @@ def _sharing(areas: _Areas) -> Iterator[dict[str, Any]]:
 def area_rows(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and body of a table: a row a point, with the area of each component on each library."""
     libraries = list(data["parts"])
-    components = ("element", "core", "array element")
     found: dict[tuple[Any, ...], dict[tuple[str, str], float]] = {}
     for row in data["rows"]:
         key = (row["activation_bits"], row["tile"], row["inner_bits"], row["outer_bits"], row["promised"])
         found.setdefault(key, {})[row["library"], row["component"]] = row["area"]
     body = []
     for (planes, tile, inner, outer, promised), areas in found.items():
-        widths = [str(inner) if promised else f"{inner}, any weights", str(outer)]
-        cells = [f"{areas[on, component]:,.0f}" for on in libraries for component in components]
-        body.append([f"W4A{planes}, {tile or 'no'} tile{'' if tile else 's'}", *widths, *cells])
+        for suffix in ("", ", one stage"):
+            names = ("element", f"core{suffix}", f"array element{suffix}")
+            if (libraries[0], names[1]) in areas:
+                label = f"W4A{planes}, " + (f"tiles of {tile}" if tile else "no tiles") + suffix
+                widths = [str(inner) if promised else f"{inner}, any weights", str(outer)]
+                body.append(
+                    [label, *widths, *(f"{areas[on, name]:,.0f}" for on in libraries for name in names)]
+                )
     units = _units(data)
-    headers = [f"{on}, {units[on]}: {component}" for on in libraries for component in components]
+    columns = ("element", "core", "array element")
+    headers = [f"{on}, {units[on]}: {column}" for on in libraries for column in columns]
     return ["", "inner bits", "outer bits", *headers], body
 
 
