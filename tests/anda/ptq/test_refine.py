@@ -44,6 +44,19 @@ def test_no_channel_gets_worse_and_every_budget_holds(form: str, signed: bool, t
     assert set(np.unique(end)) <= set(layer.grid.levels)
 
 
+@pytest.mark.parametrize("form", ["int4", "e2m1"])
+def test_no_sweep_makes_a_channel_worse(form: str) -> None:
+    weights, inputs = arrays(30, 60, 100, 7)
+    layer, calibration = prepared(weights, inputs, form=form, inner_bits=12, tile=None)
+    objective = objective_of(layer, calibration)
+    start = gpfq(layer, calibration)
+    reached = objective(layer.values(start))
+    for sweeps in range(1, 9):
+        after = objective(layer.values(refine(layer, objective, start, sweeps=sweeps)))
+        assert (after <= reached + 1e-9 * np.abs(reached)).all()
+        reached = after
+
+
 def improving(layer: Layer, objective: Objective, levels: NDArray[np.int64]) -> list[tuple[int, ...]]:
     """Single moves, and moves of one level out and another one in, that lower a channel's objective."""
     found = []

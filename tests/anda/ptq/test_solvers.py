@@ -150,9 +150,10 @@ def best_levels(layer: Layer, calibration: Calibration) -> Levels:
 def test_dead_inputs_take_no_budget(solve: Callable[[Layer, Calibration], Levels]) -> None:
     weights, inputs = arrays(4, 64, 100)
     inputs[:, 10:30] = 0
-    layer, calibration = prepared(weights, inputs, inner_bits=12)
-    assert calibration.dead.sum() == 20
-    assert not solve(layer, calibration)[10:30].any()
+    for inner_bits in (12, 20):
+        layer, calibration = prepared(weights, inputs, inner_bits=inner_bits)
+        assert calibration.dead.sum() == 20
+        assert not solve(layer, calibration)[10:30].any()
 
 
 def test_inputs_of_any_size_do_not_overflow_the_moments() -> None:
