@@ -28,28 +28,21 @@ those very weights. What a tile hands on lies in it; `sim.proofs.multistage` goe
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal
 
 from amaranth.hdl import Assert, Assume, Const, Cover, Elaboratable, Module, Mux, Shape, Signal, Value, signed
-from amaranth.hdl._ast import AnyConst
 
 from golden.interval import Interval
 
-from .theorem import Theorem
-
 __all__ = [
-    "BudgetPlanes",
+    "BudgetStage",
     "Fault",
-    "LeastFirst",
-    "PlaneBounds",
-    "PlaneBudget",
     "ProductBounds",
     "RunningBudget",
     "TileBudget",
-    "budget_theorems",
+    "between",
+    "parts",
 ]
 
 #: What a twin does wrong. "narrow": the register lacks a bit. "loose": the budget allows one unit of weight
@@ -125,6 +118,12 @@ class TileBudget:
         return self.range + Interval(-self.activations.max, self.activations.max)
 
     @property
+    def additions(self) -> int:
+        """How many products it takes to reach any sum in the range, at most."""
+        product = self.activations.max * ((1 << (self.level_bits - 1)) - 1)
+        return -(-max(self.loose_range.max, -self.loose_range.min) // product)
+
+    @property
     def planes(self) -> int:
         """Planes of an activation, with a top plane of zeros for unsigned ones, which changes nothing."""
         return self.activation_bits + (not self.activation_signed)
@@ -164,7 +163,7 @@ class TileBudget:
         return f"{name} {kind}{self.activation_bits}"
 
 
-class _Stage(Elaboratable):
+class BudgetStage(Elaboratable):
     """A stage of the argument for one budget."""
 
     def __init__(self, budget: TileBudget):
@@ -175,7 +174,7 @@ class _Stage(Elaboratable):
         """What is free."""
 
 
-class ProductBounds(_Stage):
+class ProductBounds(BudgetStage):
     """Stage 1: any level times any activation."""
 
     def __init__(self, budget: TileBudget):
@@ -190,16 +189,16 @@ class ProductBounds(_Stage):
     def elaborate(self, platform: object) -> Module:
         """The product and its bounds."""
         m = Module()
-        a, b = _parts(self.level)
+        a, b = parts(self.level)
         product = Signal(signed(self.budget.level_bits + self.budget.activation_bits + 1))
         m.d.comb += [
             product.eq(self.level * self.activation),
-            Assert(_between(self.budget, product, a, b), "a product stays between its bounds"),
+            Assert(between(self.budget, product, a, b), "a product stays between its bounds"),
         ]
         return m
 
 
-class RunningBudget(_Stage):
+class RunningBudget(BudgetStage):
     """Stage 2: a register that adds one product a cycle."""
 
     def __init__(self, budget: TileBudget):
@@ -219,13 +218,13 @@ class RunningBudget(_Stage):
         shape = signed(budget.register_bits + budget.level_bits + budget.activation_bits)
         register = Signal(signed(budget.built_bits))
         exact, upper, lower = Signal(shape), Signal(shape), Signal(shape)
-        a, b = _parts(self.level)
+        a, b = parts(self.level)
         highest, lowest = Signal(shape), Signal(shape)
         m.d.comb += [
             highest.eq(upper + budget.upper(a, b)),
             lowest.eq(lower + budget.lower(a, b)),
             Assume(budget.allows(highest, lowest), "the tile keeps its budget"),
-            Assume(_between(right, self.product, a, b), "the product stays between its bounds"),
+            Assume(between(right, self.product, a, b), "the product stays between its bounds"),
             Assert(register == exact, "the register is exact"),
         ]
         m.d.sync += [
@@ -246,272 +245,11 @@ class RunningBudget(_Stage):
         return m
 
 
-class PlaneBudget(_Stage):
-    """Stage 3: the sum of a plane, lane after lane."""
-
-    def __init__(self, budget: TileBudget):
-        super().__init__(budget)
-        self.level = Signal(signed(budget.level_bits))
-        self.bit = Signal()
-
-    def ports(self) -> list[Value]:
-        """What is free: a level and a bit a cycle."""
-        return [self.level, self.bit]
-
-    def elaborate(self, platform: object) -> Module:
-        """The sum over the lanes so far, and what their levels say about it."""
-        m = Module()
-        budget = self.budget
-        a, b = Signal(budget.sum_bits), Signal(budget.sum_bits)
-        plane = Signal(signed(budget.sum_bits + 2))
-        lowest = 0 if budget.fault == "one-sided" else -b
-        plus, minus = _parts(self.level)
-        m.d.comb += [
-            Assume(budget.kept(a + plus, b + minus), "the tile keeps its budget"),
-            Assert((plane <= a) & (plane >= lowest), "a plane sum stays between its bounds"),
-            Assert(budget.kept(a, b), "the levels so far keep the budget"),
-        ]
-        m.d.sync += [a.eq(a + plus), b.eq(b + minus), plane.eq(plane + Mux(self.bit, self.level, 0))]
-        return m
-
-
-class PlaneBounds(_Stage):
-    """Stage 4: what plane sums from `-b` to `a` can come to, plane after plane.
-
-    The first plane is subtracted, which gives up to `b`, and each further one doubles what there is and adds
-    up to `a`. The lower bound is the same with `a` and `b` exchanged.
-    """
-
-    def __init__(self, budget: TileBudget):
-        super().__init__(budget)
-        self.a, self.b = Signal(budget.sum_bits), Signal(budget.sum_bits)
-
-    def ports(self) -> list[Value]:
-        """What is free: both sums of levels."""
-        return [self.a, self.b]
-
-    def elaborate(self, platform: object) -> Module:
-        """One bound and the next."""
-        m = Module()
-        budget, a, b = self.budget, self.a, self.b
-        first = b if budget.activation_signed else 0
-        m.d.comb += Assert(budget.upper(a, b, 1) == first, "the first plane gives the first bound")
-        for n in range(1, budget.planes):
-            bound, following = budget.upper(a, b, n), budget.upper(a, b, n + 1)
-            m.d.comb += [
-                Assert((bound << 1) + a == following, f"plane {n + 1} gives the next bound"),
-                Assert(bound <= following, f"plane {n + 1} never takes from the bound"),
-            ]
-        span = budget.activations
-        m.d.comb += Assert(budget.upper(a, b) == span.max * a - span.min * b, "the last bound is the budget")
-        return m
-
-
-class BudgetPlanes(_Stage):
-    """Stage 5: the register over the planes of a group, the plane sums free between their bounds."""
-
-    def __init__(self, budget: TileBudget):
-        super().__init__(budget)
-        self.plane_sum = Signal(signed(budget.sum_bits + 2))
-        self.again = Signal()
-        self.last = Signal()
-
-    def ports(self) -> list[Value]:
-        """What is free: plane sums, whether the first plane is repeated, whether a group ends."""
-        return [self.plane_sum, self.again, self.last]
-
-    def elaborate(self, platform: object) -> Module:
-        """The register, next to one that is wide for certain, and the bounds after the planes so far."""
-        m = Module()
-        budget = self.budget
-        a, b = _any_levels(m, budget)
-        opened, opening = Signal(), Signal()
-        shape = signed(budget.register_bits + budget.activation_bits + 3)
-        register = Signal(signed(budget.built_bits))
-        exact, up, down, next_up, next_down = (
-            Signal(shape, name=name) for name in ("exact", "up", "down", "next_up", "next_down")
-        )
-        top = Signal.like(self.plane_sum)
-        repeated = opening & self.again
-        m.d.comb += [
-            Assume((self.plane_sum <= a) & (self.plane_sum >= -b), "a plane sum stays between its bounds"),
-            Assume(~repeated | (self.plane_sum == top), "a repeated plane is the first one again"),
-            next_up.eq(Mux(opened, (up << 1) + a, b if budget.activation_signed else 0)),
-            next_down.eq(Mux(opened, (down << 1) + b, a if budget.activation_signed else 0)),
-            Assume(repeated | budget.allows(next_up, -next_down), "the tile keeps its budget"),
-        ]
-        if not budget.activation_signed:
-            m.d.comb += Assume(opened | (self.plane_sum == 0), "the top plane of unsigned numbers is zero")
-        added = Mux(opened, self.plane_sum, -self.plane_sum)
-        m.d.sync += [
-            register.eq(Mux(opened, register << 1, 0) + added),
-            exact.eq(Mux(opened, exact << 1, 0) + added),
-            opening.eq(~opened | repeated),
-            opened.eq(1),
-        ]
-        with m.If(~repeated):
-            m.d.sync += [up.eq(next_up), down.eq(next_down)]
-        with m.If(~opened):
-            m.d.sync += top.eq(self.plane_sum)
-        with m.If(self.last):
-            m.d.sync += [opened.eq(0), opening.eq(0)]
-        m.d.comb += Assert(register == exact, "the register is exact after every plane")
-        if not budget.fault:
-            m.d.comb += [
-                Assert((exact <= up) & (exact >= -down), "the sum stays between its bounds"),
-                Assert(budget.allows(up, -down), "the bounds keep the budget"),
-                Cover(exact == budget.highest, "the highest sum is reached"),
-            ]
-            with m.If(opening):
-                once = (exact == -top) & (-top <= up) & (-top >= -down)
-                m.d.comb += Assert(once & opened, "the first plane counts once, however often it comes")
-        return m
-
-
-class LeastFirst(_Stage):
-    """A twin of stage 5 that takes the least significant plane first: `acc <- acc + plane * 2^n`.
-
-    Activations come in two planes more than they need, so the last three planes are equal. The final sum is
-    right, but the way to it leaves the range.
-    """
-
-    def __init__(self, budget: TileBudget):
-        super().__init__(budget)
-        self.plane_sum = Signal(signed(budget.sum_bits + 2))
-
-    def ports(self) -> list[Value]:
-        """What is free: plane sums."""
-        return [self.plane_sum]
-
-    def elaborate(self, platform: object) -> Module:
-        """The register, next to one that is wide for certain."""
-        m = Module()
-        budget = self.budget
-        a, b = _any_levels(m, budget)
-        most = budget.planes + 2
-        planes = Signal(range(most + 1))
-        register = Signal(signed(budget.built_bits))
-        exact = Signal(signed(budget.register_bits + 6))
-        before = Signal.like(self.plane_sum)
-        repeats = (planes >= budget.planes) & (planes < most)
-        m.d.comb += [
-            Assume(budget.kept(a, b), "the tile keeps its budget"),
-            Assume((self.plane_sum <= a) & (self.plane_sum >= -b), "a plane sum stays between its bounds"),
-            Assume(~repeats | (self.plane_sum == before), "the top planes are equal"),
-        ]
-        shifted = self.plane_sum << planes
-        added = Mux(planes == most - 1, -shifted, shifted)
-        with m.If(planes != most):
-            m.d.sync += [
-                register.eq(register + added),
-                exact.eq(exact + added),
-                planes.eq(planes + 1),
-                before.eq(self.plane_sum),
-            ]
-        m.d.comb += Assert(register == exact, "the register is exact after every plane")
-        return m
-
-
-def _parts(level: Signal) -> tuple[Value, Value]:
+def parts(level: Signal) -> tuple[Value, Value]:
     """What a level adds to `a` and to `b`."""
     return Mux(level > 0, level, 0).as_unsigned(), Mux(level < 0, -level, 0).as_unsigned()
 
 
-def _between(budget: TileBudget, value: Value, a: Value, b: Value) -> Value:
+def between(budget: TileBudget, value: Value, a: Value, b: Value) -> Value:
+    """Whether `value` lies between the bounds of such levels."""
     return (value <= budget.upper(a, b)) & (value >= budget.lower(a, b))
-
-
-def _any_levels(m: Module, budget: TileBudget) -> tuple[Signal, Signal]:
-    """The sums `a` and `b` of any tile, or of any of those there are."""
-    a, b = Signal(budget.sum_bits, name="a"), Signal(budget.sum_bits, name="b")
-    if not budget.sums:
-        m.d.comb += [a.eq(AnyConst(len(a))), b.eq(AnyConst(len(b)))]
-        return a, b
-    which = Signal(range(len(budget.sums)), name="group")
-    m.d.comb += [
-        which.eq(AnyConst(len(which))),
-        Assume(which < len(budget.sums), "there is such a group"),
-    ]
-    with m.Switch(which):
-        for n, (positive, negative) in enumerate(budget.sums):
-            with m.Case(n):
-                m.d.comb += [a.eq(positive), b.eq(negative)]
-    return a, b
-
-
-#: The stages: short name, what it states, its module, cycles that reach every assertion and cover.
-_STAGES: tuple[tuple[str, str, type[_Stage], int], ...] = (
-    ("product", "A product lies between the bounds that its level alone has.", ProductBounds, 1),
-    (
-        "running",
-        "Products of levels that keep the budget never overflow, in any order, however many there are.",
-        RunningBudget,
-        6,
-    ),
-    ("plane", "The sum of a plane lies between the sums of the levels of either sign.", PlaneBudget, 3),
-    ("bounds", "Plane after plane the bounds grow, and end at the budget.", PlaneBounds, 1),
-    (
-        "planes",
-        "Plane after plane, the top one repeated or not, the register never overflows.",
-        BudgetPlanes,
-        12,
-    ),
-)
-
-#: The twins: stage, fault, what it says, and cycles that show it.
-_TWINS: tuple[tuple[str, Fault, str, int], ...] = (
-    ("product", "one-sided", "Without what negative levels add, the bounds of a product do not hold.", 1),
-    ("product", "scant", "Without the largest activation the bounds of a product do not hold.", 1),
-    ("running", "narrow", "A register with one bit less overflows.", 6),
-    ("running", "loose", "A budget of one unit of weight more overflows.", 7),
-    ("running", "one-sided", "A budget that forgets the negative levels overflows.", 7),
-    ("plane", "one-sided", "A plane sum may be negative.", 3),
-    ("bounds", "one-sided", "The bounds end at the budget only with what the negative levels add.", 1),
-    ("bounds", "scant", "The bounds end at the budget only with the largest activation.", 1),
-    ("planes", "narrow", "A register with one bit less overflows.", 11),
-    ("planes", "loose", "A budget of one unit of weight more overflows.", 11),
-)
-
-
-def budget_theorems(budget: TileBudget, *, planes_only: bool = False) -> list[Theorem]:
-    """The stages for one budget, each followed by its twins.
-
-    A twin with a loose budget needs a range that fills its register, one about what negative levels add needs
-    signed activations.
-
-    Parameters
-    ----------
-    budget : TileBudget
-    planes_only : bool
-        What is about the processing element alone: stages 3 to 5.
-    """
-
-    def make(design: type[_Stage], fault: Fault) -> tuple[Elaboratable, list[Value]]:
-        module = design(replace(budget, fault=fault))
-        return module, module.ports()
-
-    register = Interval.of_bits(budget.register_bits, signed=True)
-    hidden = {"loose"} if register.contains(budget.loose_range) else set()
-    theorems = []
-    for stage, statement, design, reach in _STAGES:
-        if planes_only and design in (ProductBounds, RunningBudget):
-            continue
-        name = f"budget {stage} {budget}"
-        theorems.append(Theorem(name, statement, partial(make, design, ""), 1, reach=reach))
-        for twin, fault, refuted, depth in _TWINS:
-            # Unsigned activations add nothing on the other side; yet their plane sums can be negative.
-            other_side = fault == "one-sided" and not budget.activation_signed and twin != "plane"
-            if twin == stage and fault not in hidden and not other_side:
-                theorems.append(_twin(name, fault, refuted, partial(make, design, fault), depth))
-    if budget.activation_signed:
-        refuted = "With the least significant plane first, sums on the way overflow."
-        name = f"budget planes {budget}"
-        depth = budget.planes + 3
-        theorems.append(_twin(name, "least-first", refuted, partial(make, LeastFirst, ""), depth))
-    return theorems
-
-
-def _twin(
-    name: str, fault: str, statement: str, design: Callable[[], tuple[Elaboratable, list[Value]]], depth: int
-) -> Theorem:
-    return Theorem(f"{name} {fault}", statement, design, depth, mode="bmc", expected="failed", twin_of=name)

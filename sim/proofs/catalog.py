@@ -8,7 +8,8 @@ from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
 from hdl.pe import PeParameters, ProcessingElement
 
-from .budget import TileBudget, budget_theorems
+from .budget import TileBudget
+from .budget_theorems import budget_theorems
 from .certified import certified_element_theorems, certified_theorems, example_row
 from .element import element_theorems
 from .heap import heap_theorems

@@ -4,7 +4,7 @@ The weights of an output channel are given, their groups go through the processi
 through the stages behind it. The worst cases are computed here once more, in plain integers, and each
 register gets exactly the bits that they need.
 
-- The element in stages, for 64 lanes: `sim.proofs.budget.PlaneBudget` holds for any weights, and
+- The element in stages, for 64 lanes: `PlaneBudget` holds for any weights, and
   `BudgetPlanes` is proved for the two sums of any of these groups.
 - The element as it is built, for few lanes: `sim.proofs.element.ElementSum` with these weights.
 - The registers of tiles and of the row as they are built: `sim.proofs.multistage.row_theorems`.
@@ -24,7 +24,8 @@ from amaranth.hdl import Elaboratable, Value
 from golden.interval import Interval
 from hdl.pe import PeParameters
 
-from .budget import BudgetPlanes, TileBudget
+from .budget import TileBudget
+from .budget_planes import BudgetPlanes
 from .element import ElementSum
 from .multistage import row_theorems
 from .theorem import Theorem
