@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from anda.axe_tables import METHODS, area_unit, joined_areas, method_errors, tile_name
 from anda.figures import BLUE, GREY, RED, finish, rendered
@@ -48,7 +49,7 @@ def plot_methods(data: Mapping[str, Any], path: Path) -> None:
             if points:
                 colour, marker, line = _STYLES[name]
                 panel.plot(*zip(*points, strict=True), line, color=colour, marker=marker, ms=4, label=label)
-        panel.set_yscale("log")
+        _decades(panel)
         panel.set_xticks(sorted({width for _, width, _ in errors}))
         title = "whole row" if tile is None else f"tiles of {tile}"
         finish(panel, title=title, x="bits of the inner register")
@@ -117,7 +118,15 @@ def _area_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
             panel.annotate(
                 str(row["inner_bits"]), at, (3, 3), textcoords="offset points", fontsize="xx-small"
             )
+    _decades(panel)
+
+
+def _decades(panel: Axes) -> None:
+    """A logarithmic axis of errors with plain numbers."""
     panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def pareto(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
