@@ -78,7 +78,7 @@ def accelerator_registers(build: Build, name: str = "accelerator") -> RegisterMa
     name : str
         Of the map.
     """
-    registers = [*_identity(build), *_control(), *_job(), *_weights(build), *_counters()]
+    registers = [*_identity(build), *_control(), *_job(), *_weights(), *_counters()]
     placed = tuple(
         Register(name=each, offset=4 * place, description=text, fields=tuple(fields))
         for place, (each, text, fields) in enumerate(registers)
@@ -206,9 +206,8 @@ def _job() -> list[_Row]:
     return [(name, text, [_whole("rw", field, bits=bits)]) for name, text, bits, field in rows]
 
 
-def _weights(build: Build) -> list[_Row]:
+def _weights() -> list[_Row]:
     """The place of weights that come."""
-    bits = build.weight_words.bit_length()
     return [
         (
             "weight_address",
@@ -218,7 +217,14 @@ def _weights(build: Build) -> list[_Row]:
         (
             "weight_next",
             "Where the next weight word goes.",
-            [_whole("ro", "Address in weight words; their number when it is full.", bits=bits, reset=None)],
+            [
+                _whole(
+                    "ro",
+                    "Address in weight words; their number when it is full.",
+                    bits=ADDRESS_BITS + 1,
+                    reset=None,
+                )
+            ],
         ),
     ]
 

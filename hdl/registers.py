@@ -68,7 +68,7 @@ class Field:
                 raise ValueError(f"the {self.bits} bits of {self.name} cannot hold {value}")
         if self.reset is None and self.access != "ro":
             raise ValueError(
-                f"only a read-only field takes its value from hardware, {self.name} is {self.access}"
+                f"only a read-only field takes its value from hardware, but {self.name} is {self.access}"
             )
         if self.reset and self.access in ("w1c", "wo"):
             raise ValueError(f"the field {self.name} must be 0 after a reset, not {self.reset}")

@@ -15,11 +15,13 @@ from typing import Any
 from golden import formats
 from golden.interval import Interval
 from golden.multistage import POLICIES, Stage
+from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
+from hdl.engine import EngineParameters
 from hdl.heap import AdderCells
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
@@ -31,6 +33,7 @@ __all__ = [
     "DRAWS",
     "Recipe",
     "distinct",
+    "draw_accelerator",
     "draw_array",
     "draw_certified",
     "draw_column",
@@ -208,6 +211,43 @@ def draw_array(random: Random) -> Recipe:
     return partial(Array, parameters)
 
 
+def draw_accelerator(random: Random) -> Recipe:
+    """A small accelerator: any weights, any shape of the array that is a power of two, any beats."""
+    lanes = random.choice((8, 8, 16))
+    rows, columns = random.choice((1, 2, 4)), random.choice((1, 2, 4, 8))
+    form = random.choice((None, "int4", "int4-zp", "e2m1-sp", "w2-star"))
+    weights = formats.get(form) if form else None
+    pe = PeParameters(
+        lanes=lanes,
+        level_bits=(weights and weights.level_bits) or random.randint(2, 5),
+        max_planes=random.randint(3, 9),
+        encoding=random.choice(("twos-complement", "sign-magnitude")),
+    )
+    array = ArrayParameters(
+        pe=pe,
+        rows=rows,
+        columns=columns,
+        sharing=random.choice([n for n in (1, 2, 4) if n <= rows]),
+        columns_per_load=random.choice([n for n in (1, 2, 4, 8) if n <= columns]),
+        format=weights,
+    )
+    engine = EngineParameters(
+        array=array,
+        plane_words=random.randint(150, 300),
+        plane_groups=random.randint(16, 40),
+        weight_words=random.randint(80, 200),
+        rounding=random.choice(("nearest", "truncate")),
+    )
+    beats = [bits for bits in (64, 128, 256) if bits <= 16 * lanes]
+    parameters = AcceleratorParameters(
+        engine=engine,
+        activations_bits=random.choice(beats),
+        weights_bits=random.choice((64, 128, 256, 512)),
+        results_bits=random.choice(beats),
+    )
+    return partial(Accelerator, parameters)
+
+
 def draw_heap(random: Random) -> Recipe:
     """A bit heap: a few to many numbers of mixed widths, signs and weights, and a constant."""
     width = random.randint(1, 24)
@@ -237,6 +277,7 @@ DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "multistage": draw_multistage,
     "datapath": draw_datapath,
     "array": draw_array,
+    "accelerator": draw_accelerator,
     "pe": draw_pe,
     "column": draw_column,
     "compressor": draw_compressor,

@@ -259,6 +259,7 @@ def _accelerator(component: Any, effort: int) -> dict[str, Any]:
         "build": asdict(p.build),
         "level_bits": pe.level_bits,
         "encoding": pe.encoding,
+        "format": p.engine.array.format.name if p.engine.array.format else None,
         "rounding": p.engine.rounding,
         "chains": effort,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ import cocotb.task
 import numpy as np
 from numpy.typing import NDArray
 
+from golden import formats
 from golden.accumulate import round_fp16
 from golden.anda import AndaCodec
 from golden.fp16 import sanitize
@@ -27,7 +29,7 @@ P = parameters()
 BUILD = Build(**P["build"])
 DRIVER = Driver(BUILD)
 LANES, MOST, BITS = BUILD.lanes, BUILD.max_planes, P["level_bits"]
-LEVELS = Interval.of_bits(BITS, signed=True)
+FORMAT = formats.get(P["format"]) if P["format"] else None
 REASONS = ("planes", "weights", "sums", "results")
 TILES = {"N": BUILD.rows, "K": LANES, "C": BUILD.columns}
 CODES = DRIVER.registers["error"].fields[0].values
@@ -38,11 +40,11 @@ __all__ = [
     "CODES",
     "DRIVER",
     "LANES",
-    "LEVELS",
     "MOST",
     "SEVERAL_BEATS",
     "AcceleratorBench",
     "P",
+    "Stored",
 ]
 
 Half = NDArray[np.float16]
@@ -64,6 +66,21 @@ def declare_coverage() -> None:
     coverage.point("accelerator: event", [e for e in EVENTS if e != "weights_last" or SEVERAL_BEATS])
     coverage.point("accelerator: refusal", [name for name, _, _ in CODES[1:]])
     coverage.point("accelerator: reset", ["hard", "soft"])
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Weights as they are stored, and what they are: codes and levels [C, K], zeros [C, groups]."""
+
+    codes: NDArray[Any]
+    zeros: NDArray[Any] | None
+    values: IntegerWeights
+
+    @property
+    def stream(self) -> bytes:
+        """What the stream brings."""
+        bits = FORMAT.code_bits if FORMAT else BITS
+        return DRIVER.weights(self.codes, self.values.scales, bits=bits, zeros=self.zeros)
 
 
 class AcceleratorBench(Bench):
@@ -153,17 +170,30 @@ class AcceleratorBench(Bench):
             x[r.integers(n), r.integers(k)] = r.choice([np.inf, -np.inf, np.nan])
         return x
 
-    def random_weights(self, c: int, k: int) -> IntegerWeights:
-        """Levels [C, K] with a scale for each group."""
+    def random_weights(self, c: int, k: int, scales: Half | None = None) -> Stored:
+        """Levels or codes [C, K] of any value, with a scale for each group."""
         r = self.numpy
-        levels = r.integers(LEVELS.min, LEVELS.max, (c, k), dtype=np.int8, endpoint=True)
-        scales = (r.standard_normal((c, -(-k // LANES))) * 2.0 ** r.integers(-6, 1)).astype(np.float16)
-        return IntegerWeights(levels, scales, LANES, BITS)
+        groups = -(-k // LANES)
+        if scales is None:
+            scales = (r.standard_normal((c, groups)) * 2.0 ** r.integers(-6, 1)).astype(np.float16)
+        zeros = None
+        if FORMAT is None:
+            every = Interval.of_bits(BITS, signed=True)
+            codes = levels = r.integers(every.min, every.max, (c, k), endpoint=True)
+        elif FORMAT.scaling == "zero-point" or FORMAT.integer_levels is None:
+            codes = r.integers(0, len(FORMAT.values), (c, k))
+            zeros = r.integers(0, len(FORMAT.values), (c, groups))
+            levels = codes - np.repeat(zeros, LANES, axis=1)[:, :k]
+        else:
+            known = [code for code, level in enumerate(FORMAT.integer_levels) if level is not None]
+            codes = r.choice(known, (c, k))
+            levels = np.array([level or 0 for level in FORMAT.integer_levels])[codes]
+        return Stored(codes, zeros, IntegerWeights(levels.astype(np.int8), scales, LANES, BITS))
 
-    def golden(self, x: Half, weights: IntegerWeights, planes: int) -> Half:
+    def golden(self, x: Half, weights: Stored, planes: int) -> Half:
         """The product as it leaves, and what it does to the flags."""
         codec = AndaCodec(planes, P["encoding"], P["rounding"], LANES)
-        values, overflow = round_fp16(gemm(x, weights, codec))
+        values, overflow = round_fp16(gemm(x, weights.values, codec))
         self.expected["overflow"] |= overflow
         return values
 
@@ -174,12 +204,12 @@ class AcceleratorBench(Bench):
         await self.finished()
         self.expected["nonfinite"] |= sanitize(x)[1]
 
-    async def send_weights(self, weights: IntegerWeights, address: int) -> int:
+    async def send_weights(self, weights: Stored, address: int) -> int:
         """Bring weights in, and wait until they are there; the address behind them."""
         await self.write(DRIVER.place_weights(address))
-        await self.bus.weights.send(DRIVER.weights(weights.codes, weights.scales, bits=BITS))
+        await self.bus.weights.send(weights.stream)
         await self.bus.weights.wait()
-        behind = address + DRIVER.weight_words(weights.length, weights.channels)
+        behind = address + DRIVER.weight_words(weights.values.length, weights.values.channels)
         assert await self.read("weight_next") == behind
         return behind
 
