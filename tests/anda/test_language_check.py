@@ -18,7 +18,7 @@ def test_the_recorded_comparison_agrees() -> None:
     record = read_data(ROOT / "docs" / "data")["llm_check"]
     assert len(record["rows"]) == 2
     for row in record["rows"]:
-        assert row["text_tokens_equal"]
+        assert row["same_tokens"]
         assert row["same_top1"] == row["predicted"] == 2044
         assert row["perplexity"] == pytest.approx(row["peer_perplexity"], rel=1e-3)
         assert row["largest_difference"] < 1e-3
@@ -28,7 +28,8 @@ def test_rows_show_what_differs() -> None:
     row = {
         "text": "tales",
         "text_tokens": 12345,
-        "text_tokens_equal": False,
+        "peer_text_tokens": 12346,
+        "same_tokens": True,
         "predicted": 2044,
         "perplexity": 20.5,
         "peer_perplexity": 20.0,
@@ -39,7 +40,7 @@ def test_rows_show_what_differs() -> None:
     headers, body = check_rows({"rows": [row]})
     assert len(headers) == len(body[0])
     assert body[0][1:] == [
-        "12,345, not all",
+        "12,345, 12,346",
         "20.5000",
         "20.0000",
         "2.50000 %",
@@ -60,6 +61,6 @@ def test_the_forward_pass_equals_that_of_transformers(tmp_path: Path) -> None:
     asked = [sys.executable, str(script), "--tokens", "512", "-o", str(tmp_path / "check.json")]
     subprocess.run(asked, check=True)
     for row in json.loads((tmp_path / "check.json").read_text())["rows"]:
-        assert row["text_tokens_equal"]
+        assert row["same_tokens"]
         assert row["same_top1"] == row["predicted"] == 511
         assert row["perplexity"] == pytest.approx(row["peer_perplexity"], rel=1e-3)
