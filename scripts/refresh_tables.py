@@ -1,8 +1,9 @@
 """Measure every figure of the documentation again and write the tables.
 
-Usage: refresh_tables.py [NAME=FILE[,FILE...] ...]
+Usage: refresh_tables.py [--pages | NAME=FILE[,FILE...] ...]
 
-Each argument names a Liberty library to measure on besides the generic one that comes with the project.
+Each argument names a Liberty library to measure on besides the generic one that comes with the project. With
+--pages nothing is measured: the tables are written from the data that are there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MAC_LIBRARIES = ("generic", "sky130")
 
 
 def main(arguments: list[str]) -> None:
+    if arguments == ["--pages"]:
+        return write_pages()
     console = Console()
     libraries = {"generic": Library.generic()}
     for argument in arguments:
