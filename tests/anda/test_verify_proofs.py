@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,16 @@ from sim.verify import VerificationReport
 LANE, TWIN = lane_theorems(PeParameters(lanes=8, level_bits=2, max_planes=3))[:2]
 
 
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Verdict, Verdict]:
+    """A theorem and its twin, decided for real."""
+    work = tmp_path_factory.mktemp("proofs")
+    return LANE.decide(work), TWIN.decide(work)
+
+
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Benches that pass at once, and the theorems asked for, decided for real."""
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdicts: tuple[Verdict, Verdict]) -> list[Any]:
+    """Benches that pass at once; without a seed the twin is taken for a theorem."""
     switches: list[Any] = []
     passed = BenchResult(
         "bench", "anda_pe", "icarus", 5, (BenchTest("corners", 1.0, None),), 1.0, 1.0, Coverage(),
@@ -31,10 +39,11 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def verify(*components: object, proofs: bool, **options: Any) -> VerificationReport:
         switches.append(proofs)
-        wrong = Theorem(TWIN.name, TWIN.statement, TWIN.design, 1)
-        theorems = [LANE, TWIN if options["seed"] else wrong] if proofs else []
-        verdicts: list[Verdict] = [theorem.decide(tmp_path) for theorem in theorems]
-        return VerificationReport((passed,), Coverage(), 1.0, tuple(verdicts))
+        proved, failed = verdicts
+        if not options["seed"]:
+            failed = replace(failed, theorem=Theorem(TWIN.name, TWIN.statement, TWIN.design, 1))
+        shown = (proved, failed) if proofs else ()
+        return VerificationReport((passed,), Coverage(), 1.0, shown)
 
     monkeypatch.setattr("sim.verify.verify", verify)
     return switches

@@ -219,6 +219,7 @@ def test_widths_of_the_stages_for_certified_weights(
         check_stages(p, number, terms, value, sim_work)
 
 
+@pytest.mark.nightly
 def test_widths_of_the_stages_for_any_weights(tmp_path: Path, sim_work: Path) -> None:
     element = PeParameters(max_planes=8).sum_range
     stages = (Stage(19, 2), Stage(21, 4))
