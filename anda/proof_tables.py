@@ -15,8 +15,9 @@ def _rows(about: str, data: Mapping[str, Any]) -> tuple[list[str], list[list[str
     twins: dict[str, list[str]] = {}
     for row in rows:
         if row["twin_of"] is not None:
-            fault = row["name"].removeprefix(row["twin_of"]).strip()
-            twins.setdefault(row["twin_of"], []).append(fault or row["name"])
+            name, theorem = row["name"], row["twin_of"]
+            fault = name.removeprefix(theorem) if name.startswith(theorem) else name.rpartition(" ")[2]
+            twins.setdefault(theorem, []).append(fault.strip())
     body = [
         [
             f"`{row['name']}`",
