@@ -257,6 +257,7 @@ def _accelerator(component: Any, effort: int) -> dict[str, Any]:
     p, pe = component.parameters, component.parameters.engine.array.pe
     return {
         "build": asdict(p.build),
+        "sharing": p.engine.array.sharing,
         "level_bits": pe.level_bits,
         "encoding": pe.encoding,
         "format": p.engine.array.format.name if p.engine.array.format else None,

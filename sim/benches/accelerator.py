@@ -1,7 +1,7 @@
 """Bench of the accelerator: products through its bus, bit for bit, and a host that does everything wrong.
 
-Parameters: `build`, the sizes of the build; `level_bits`, `format`, `encoding`, `rounding`; and `chains`,
-how many random chains each stall pattern gets.
+Parameters: `build`, the sizes of the build; `sharing`, `level_bits`, `format`, `encoding`, `rounding`;
+and `chains`, how many random chains each stall pattern gets.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ from sim.benches.accelerator_host import (
 from sim.driver import Kept, Write
 from sim.stream import STALLS
 
+#: After so many milliseconds, each 100,000 cycles, a design is taken to hang.
+LIMIT = P["chains"]
 
-@cocotb.test()
+
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def constants_and_first_values(dut: Any) -> None:
     """What can be read behind a reset: the build, zeros, and nothing beside the map."""
     bench = await AcceleratorBench.create(dut)
@@ -42,7 +45,7 @@ async def constants_and_first_values(dut: Any) -> None:
     await bench.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def registers_keep_what_is_written(dut: Any) -> None:
     """Every writable register under stalls: whole words, single bytes, reserved bits, read-only ones."""
     bench = await AcceleratorBench.create(dut)
@@ -80,7 +83,7 @@ async def registers_keep_what_is_written(dut: Any) -> None:
     await bench.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def chains_of_every_plane_count(dut: Any) -> None:
     """Products of every number of planes, alone and chained, with tails on every side."""
     bench = await AcceleratorBench.create(dut)
@@ -93,7 +96,7 @@ async def chains_of_every_plane_count(dut: Any) -> None:
     await bench.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def random_chains_and_stalls(dut: Any) -> None:
     """Random chains, every channel of the bus stalled at random."""
     bench = await AcceleratorBench.create(dut)
@@ -106,7 +109,7 @@ async def random_chains_and_stalls(dut: Any) -> None:
     await bench.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def events_and_interrupts(dut: Any) -> None:
     """Every event is noted, interrupts when it may, and is forgotten by a one."""
     bench = await AcceleratorBench.create(dut)
@@ -208,7 +211,7 @@ def wrong_jobs(n: int, k: int, c: int, planes: int) -> list[tuple[str, list[Writ
     return jobs
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def refused_jobs_change_nothing(dut: Any) -> None:
     """Every refusal has its reason, and what was stored before gives the same results after."""
     bench = await AcceleratorBench.create(dut)
@@ -246,7 +249,7 @@ async def refused_jobs_change_nothing(dut: Any) -> None:
     await bench.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def reset_at_any_time(dut: Any) -> None:
     """A reset of the whole, or a command, in the middle of anything leaves nothing of it behind."""
     bench = await AcceleratorBench.create(dut)

@@ -19,9 +19,13 @@ from golden.gemm import gemm
 from golden.interval import Interval
 from golden.weights import IntegerWeights
 from hdl.accelerator_registers import EVENTS, Build
+from hdl.array import ArrayParameters
 from hdl.axi_lite import OKAY
+from hdl.engine import EngineParameters
+from hdl.pe import PeParameters
 from sim.bench import Bench, coverage, parameters
 from sim.benches.accelerator_agents import BusAgents, StableOutputs
+from sim.cycles import Product, product_cycles
 from sim.driver import Driver, Kept, Write
 from sim.stream import STALLS
 
@@ -33,6 +37,15 @@ FORMAT = formats.get(P["format"]) if P["format"] else None
 REASONS = ("planes", "weights", "sums", "results")
 TILES = {"N": BUILD.rows, "K": LANES, "C": BUILD.columns}
 CODES = DRIVER.registers["error"].fields[0].values
+ENGINE = EngineParameters(
+    array=ArrayParameters(
+        pe=PeParameters(lanes=LANES, level_bits=BITS, max_planes=MOST, encoding=P["encoding"]),
+        rows=BUILD.rows,
+        columns=BUILD.columns,
+        sharing=P["sharing"],
+        columns_per_load=BUILD.columns_per_load,
+    )
+)
 SEVERAL_BEATS = BUILD.weight_word_bits > 8 * BUILD.weights_bytes
 __all__ = [
     "BITS",
@@ -221,6 +234,13 @@ class AcceleratorBench(Bench):
         assert counts["beats"] == DRIVER.beats(n, k, c, planes), counts
         checking = DRIVER.check_cycles(n, k, c, planes, keep)
         assert counts["cycles"] == sum(counts.values()) - counts["cycles"] + checking, (counts, checking)
+        if keep:
+            # Nothing leaves, so nothing outside has a say: every cycle is known beforehand.
+            model = product_cycles(ENGINE, Product(n, k, c, planes, keep.planes))
+            known = [model.total, model.beats, model.sums, model.results]
+            counted = [counts[name] for name in ("cycles", "beats", "stall_sums", "stall_results")]
+            counted[0] -= checking
+            assert counted == known, (counted, known, counts)
 
     async def chain(self, n: int, sizes: list[int], planes: list[int], note: str) -> None:
         """Products one after the other, `sizes` being K of the first one, then its C, and so on."""
