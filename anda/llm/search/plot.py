@@ -36,7 +36,7 @@ def plot_trace(record: Mapping[str, Any]) -> Figure:
 def plot_traces(searches: Mapping[str, Sequence[Mapping[str, Any]]], goal: str) -> Figure:
     """Several searches side by side: the visits of each, in its own panel under its name."""
     figure = Figure(figsize=(3.2 * len(searches), 3.4), layout="constrained")
-    panels: Sequence[Axes] = figure.subplots(1, len(searches), sharey=True, squeeze=False)[0]
+    panels: Sequence[Axes] = figure.subplots(1, len(searches), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (name, visits) in zip(panels, searches.items(), strict=True):
         _trace(panel, visits)
         finish(panel, title=name, x="evaluation")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from anda.tables import TABLES, write_tables
 
 from .conftest import FFN, LAYERS, TinyModel
 
+RECORDED = json.loads((Path(__file__).resolve().parents[3] / "docs" / "data" / "search.json").read_text())
 TOKENS = np.random.default_rng(9).integers(0, 200, 112)
 
 
@@ -120,3 +123,54 @@ def test_plots_are_the_same_every_time(data: dict[str, Any]) -> None:
     points = [line for line in plot_found(data).axes[0].lines if line.get_linestyle() == "None"]
     assert len(points) == sum(row["best"] is not None for row in chosen(data, goal="bops"))
     assert rendered(plot_found(data), "a") == rendered(plot_found(data), "a")
+
+
+def recorded(**facts: Any) -> dict[str, Any]:
+    (row,) = chosen(RECORDED, goal="bops", **facts)
+    return row
+
+
+def saving(row: dict[str, Any], goal: str = "cycles") -> float:
+    return row["best"]["savings"][goal]
+
+
+@pytest.mark.parametrize(("delta", "kinds", "layers", "worth"), [(0.01, 11, 16, 6), (0.001, 11, 13, 5)])
+def test_the_record_is_as_the_page_says(delta: float, kinds: int, layers: int, worth: int) -> None:
+    within = {
+        (encoding, method, per_layer): recorded(
+            delta=delta, metric="kl", kl_of=None, encoding=encoding, method=method, per_layer=per_layer
+        )
+        for encoding, method, per_layer in (
+            ("2a", "sensitivity", False),
+            ("2a", "sensitivity", True),
+            ("2b", "sensitivity", False),
+            ("2b", "sensitivity", True),
+            ("2b", "published", False),
+        )
+    }
+    for row in within.values():
+        assert row["best"]["calibration"]["kl"] <= -math.log1p(-delta)
+    ours, published = within["2b", "sensitivity", False], within["2b", "published", False]
+    assert saving(ours) >= saving(published)
+    assert ours["effort"] < published["effort"] / 4
+    for per_layer, gain in ((False, kinds), (True, layers)):
+        rows = [within[encoding, "sensitivity", per_layer] for encoding in ("2b", "2a")]
+        assert round(100 * (saving(rows[0]) / saving(rows[1]) - 1)) == gain
+        assert saving(rows[0], "bops") == pytest.approx(saving(rows[1], "bops"), rel=0.03)
+    assert round(100 * (saving(within["2b", "sensitivity", True]) / saving(ours) - 1)) == worth
+
+
+def test_what_the_page_says_of_perplexity_is_so() -> None:
+    row = recorded(delta=0.01, metric="perplexity", encoding="2b", method="published")
+    assert len(row["visits"]) == 29
+    unseen = row["best"]["held_out"]["perplexity"] / RECORDED["float"]["held_out"]["perplexity"]
+    assert unseen == pytest.approx(1.045, abs=0.001)
+    seen = row["best"]["calibration"]["perplexity"] / RECORDED["float"]["calibration"]["perplexity"]
+    assert seen < 1.0101
+    assert row["best"]["held_out"]["kl"] == pytest.approx(row["best"]["calibration"]["kl"], rel=0.1)
+    paper = recorded(delta=0.001, metric="perplexity", encoding="2a", method="published")
+    assert paper["best"]["calibration"]["kl"] / -math.log1p(-0.001) == pytest.approx(24, abs=0.5)
+    paper = recorded(delta=0.01, metric="perplexity", encoding="2a", method="published")
+    for per_layer, fewer in ((False, 0.14), (True, 0.20)):
+        row = recorded(delta=0.01, kl_of="2a", per_layer=per_layer)
+        assert 1 - saving(paper) / saving(row) == pytest.approx(fewer, abs=0.005)
