@@ -51,13 +51,13 @@ async def registers_keep_what_is_written(dut: Any) -> None:
     bench = await AcceleratorBench.create(dut)
     r = bench.random
     kept = {register.name: 0 for register in DRIVER.registers.registers if register.fields[0].access == "rw"}
-    for pattern in STALLS:
+    for pattern in 3 * STALLS:
         bench.bus.stall(pattern)
         for name in r.sample(list(kept), len(kept)):
             register = DRIVER.registers[name]
             word, strobes = r.getrandbits(32), r.choice((0b1111, 0b0001, 0b0010, 0b1100, 0b0110))
             mask = sum(0xFF << (8 * byte) for byte in range(4) if strobes >> byte & 1)
-            if r.random() < 0.7:
+            if r.random() < 0.85:
                 word &= register.writable
             fits = not word & mask & ~register.writable
             assert await bench.bus.write(register.offset, word, strobes) == (OKAY if fits else SLVERR)
