@@ -25,6 +25,9 @@ _STYLES = {
 }
 #: Colours of the tiles, the smallest first.
 _TILES = ("#1b3a4b", BLUE, "#7a9e5f", RED)
+#: What a panel is of, and what is added to the name where one stage does for tile and row.
+_COMPONENTS = ("core", "array element")
+_ONE_STAGE = ", one stage"
 
 
 def plot_methods(data: Mapping[str, Any], path: Path) -> None:
@@ -73,51 +76,60 @@ def plot_area(data: Mapping[str, Any], area: Mapping[str, Any], path: Path, prob
     Raises
     ------
     ValueError
-        When no row of the two files fits together.
+        When no row of the two files fits together, or one of the components is missing.
     """
     rows = [row for row in joined_areas(data, area) if row["problem"] == problem]
-    if not rows:
-        raise ValueError(f"areas for the registers of layer {problem} were expected, but there are none")
-    components = [name for name in dict.fromkeys(row["component"] for row in rows) if name != "element"]
+    if missing := [name for name in _COMPONENTS if name not in {row["component"] for row in rows}]:
+        raise ValueError(
+            f"areas of {missing[0]}s for the registers of layer {problem} were expected, but there are none"
+        )
     libraries = list(dict.fromkeys(row["library"] for row in rows))
-    size = 5.8 * len(components), 4.2 * len(libraries)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(libraries), len(components), sharey=True, squeeze=False)
+    figure = Figure(figsize=(11.6, 4.2 * len(libraries)), layout="constrained")
+    panels = figure.subplots(len(libraries), len(_COMPONENTS), sharey=True, squeeze=False)
     for library, line in zip(libraries, panels, strict=True):
-        for component, panel in zip(components, line, strict=True):
-            own = [row for row in rows if (row["component"], row["library"]) == (component, library)]
-            _area_panel(panel, own)
-            finish(
-                panel, title=f"{component} on {library}", x=f"area of 64 lanes, {area_unit(area, library)}"
-            )
+        for component, panel in zip(_COMPONENTS, line, strict=True):
+            _area_panel(panel, [row for row in rows if row["library"] == library], component)
+            unit = area_unit(area, library)
+            finish(panel, title=f"{component} on {library}", x=f"area of 64 lanes, {unit}")
         line[0].set_ylabel(f"held-out relative error of {problem}")
-    panels[0][-1].legend(frameon=False, fontsize="x-small")
+    figure.legend(
+        *panels[0][-1].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=5,
+        frameon=False,
+        fontsize="x-small",
+    )
     _write(figure, path)
 
 
-def _area_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
-    front = pareto((row["area"], row["error"]) for row in rows)
+def _area_panel(panel: Axes, rows: Sequence[Mapping[str, Any]], component: str) -> None:
+    """Points of one component; hollow where one stage does for tile and row."""
+    points = [row for row in rows if row["component"].removesuffix(_ONE_STAGE) == component]
+    front = pareto((row["area"], row["error"]) for row in points)
     panel.step(*zip(*front, strict=True), where="post", color="0.8", zorder=0)
-    tiles = sorted(dict.fromkeys(row["tile"] for row in rows), key=lambda tile: tile or 1 << 30)
+    tiles = sorted(dict.fromkeys(row["tile"] for row in points), key=lambda tile: tile or 1 << 30)
     for bits, marker in ((8, "o"), (4, "^")):
         for tile, colour in zip(tiles, _TILES, strict=False):
-            own = [row for row in rows if (row["activation_bits"], row["tile"]) == (bits, tile)]
-            if not own:
-                continue
-            panel.plot(
-                [row["area"] for row in own],
-                [row["error"] for row in own],
-                marker,
-                color=colour,
-                ms=4,
-                label=f"W4A{bits}, tile {tile_name(tile)}",
-            )
-    for row in rows:
-        if (row["area"], row["error"]) in front:
-            at = row["area"], row["error"]
-            panel.annotate(
-                str(row["inner_bits"]), at, (3, 3), textcoords="offset points", fontsize="xx-small"
-            )
+            own = [row for row in points if (row["activation_bits"], row["tile"]) == (bits, tile)]
+            label = f"W4A{bits}, tile {tile_name(tile)}"
+            for hollow in (False, True):
+                drawn = [row for row in own if row["component"].endswith(_ONE_STAGE) == hollow]
+                if not drawn:
+                    continue
+                panel.plot(
+                    [row["area"] for row in drawn],
+                    [row["error"] for row in drawn],
+                    marker,
+                    color=colour,
+                    markerfacecolor="white" if hollow else colour,
+                    ms=4,
+                    label=label + _ONE_STAGE * hollow,
+                )
+    for row in points:
+        at = row["area"], row["error"]
+        if at in front:
+            text = str(row["inner_bits"])
+            panel.annotate(text, at, (3, 3), textcoords="offset points", fontsize="xx-small")
     _decades(panel)
 
 
@@ -130,10 +142,10 @@ def _decades(panel: Axes) -> None:
 
 
 def pareto(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Points of area and error that no other one beats in both, by rising area."""
+    """Points of area and error, by rising area; each has an error lower than the one before by over 1 %."""
     front: list[tuple[float, float]] = []
     for area, error in sorted(points):
-        if not front or error < front[-1][1]:
+        if not front or error < 0.99 * front[-1][1]:
             front.append((area, error))
     return front
 
