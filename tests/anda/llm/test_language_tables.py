@@ -183,3 +183,24 @@ def test_the_page_tells_which_weight_formats_lead() -> None:
     assert ranked[0] == "e2m1-sp-signed"
     assert set(ranked[1:4]) == {"anda4", "anda4-t", "anda4-n"}
     assert max(kl[name] for name in ranked[:4]) < min(kl[name] for name in ("e2m1", "nf4", "sf4", "anda4-w"))
+
+
+def test_the_page_tells_what_cache_and_weights_add() -> None:
+    def kl(section: str, plan: str) -> float:
+        (row,) = rows_of(DATA, section, "tales", plan=plan)
+        return float(row["kl"])
+
+    for length in (5, 6, 7):
+        assert kl("kv", f"kv=anda:{length}") < kl("kv", f"kv=anda-sm:{length}")
+    assert kl("kv", "kv=anda:8") < kl("planes", "anda:9")
+    added: dict[int, list[str]] = {6: [], 8: []}
+    apart = []
+    for weights in ("weights=int4@128/fp16", "weights=anda4@128/fp16"):
+        alone = kl("together", weights)
+        for planes, found in added.items():
+            found.append(f"{100 * (kl('together', f'anda:{planes},{weights}') / alone - 1):.0f}")
+        for length in (6, 7):
+            ours, theirs = (kl("together", f"{name}:{length},{weights}") for name in ("anda", "anda-sm"))
+            apart.append(round(100 * (ours / theirs - 1)))
+    assert added == {6: ["24", "42"], 8: ["2", "4"]}
+    assert (min(apart), max(apart)) == (-3, 8)
