@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ from .conftest import LAYERS, TinyModel
 TOKENS = np.array([5, 80, 3, 200, 80, 17, 9, 41], dtype=np.int64)
 
 
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(list(product(ENCODINGS, get_args(Rounding)))),
     st.integers(2, 17),
