@@ -185,7 +185,7 @@ def elementwise(
     activation : str
         "none", "relu" or "silu".
     gate : float16 array [..., C], optional
-        Without it the last multiplication is left out.
+        1 where there is none.
 
     Returns
     -------
@@ -211,11 +211,10 @@ def elementwise(
         y = np.where(y > 0, y, np.float16(0))
     elif activation == "silu":
         y = silu(y)
-    if gate is not None:
-        _check("gate", gate, x.shape)
-        y, more = _rounded(y.astype(np.float64) * gate)
-        overflow = overflow or bool(more.any())
-    return y, overflow
+    factor = np.ones(x.shape, np.float16) if gate is None else gate
+    _check("gate", factor, x.shape)
+    y, more = _rounded(y.astype(np.float64) * factor)
+    return y, overflow or bool(more.any())
 
 
 def _check(name: str, operand: NDArray[Any], shape: tuple[int, ...]) -> None:
