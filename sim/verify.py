@@ -20,6 +20,7 @@ from hdl.array_column import weights_layout
 from hdl.column import PeColumn
 from hdl.compressor import Compressor
 from hdl.datapath import Datapath
+from hdl.elementwise import Elementwise
 from hdl.emit import emit_verilog
 from hdl.engine import Engine
 from hdl.group_buffer import GroupBuffer
@@ -240,6 +241,12 @@ def _group_buffer(component: Any, effort: int) -> dict[str, Any]:
     return {**shape, "group": p.group, "jobs": effort}
 
 
+def _elementwise(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    shape = {name: getattr(p, name) for name in ("columns", "words", "silu", "latency")}
+    return {**shape, "rows": p.groups.array.rows, "tiles": p.groups.tiles, "jobs": effort}
+
+
 def _engine(component: Any, effort: int) -> dict[str, Any]:
     p, array = component.parameters, component.parameters.array
     of_element = ("lanes", "level_bits", "max_planes", "encoding")
@@ -287,6 +294,7 @@ _BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, A
     PlaneStore: ("plane_store", _plane_store),
     WeightStore: ("weight_store", _weight_store),
     GroupBuffer: ("group_buffer", _group_buffer),
+    Elementwise: ("elementwise", _elementwise),
     Engine: ("engine", _engine),
     Accelerator: ("accelerator", _accelerator),
     WeightBuffer: ("weights", _weights),

@@ -16,6 +16,7 @@ from hdl.cells import FullAdder
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath
+from hdl.elementwise import Elementwise, ElementwiseParameters
 from hdl.emit import emit_verilog
 from hdl.engine import Engine, EngineParameters
 from hdl.group_buffer import GroupBuffer, GroupBufferParameters
@@ -75,6 +76,9 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
     ),
     "weight store": lambda: WeightStore(WeightStoreParameters(array=SMALL_ARRAY, words=40)),
     "group buffer": lambda: GroupBuffer(GroupBufferParameters(array=SMALL_ARRAY, group=16)),
+    "elementwise": lambda: Elementwise(
+        ElementwiseParameters(groups=GroupBufferParameters(array=SMALL_ARRAY, group=12), words=8)
+    ),
     "engine": lambda: Engine(
         EngineParameters(
             array=ArrayParameters(pe=PeParameters(lanes=8, max_planes=5), rows=2, columns=2, sharing=2),
@@ -162,7 +166,7 @@ def test_a_component_without_a_bench_is_refused() -> None:
         bench_of(cell)
 
 
-@pytest.mark.parametrize("name", ["plane store", "weight store", "group buffer", "engine"])
+@pytest.mark.parametrize("name", ["plane store", "weight store", "group buffer", "elementwise", "engine"])
 def test_parts_of_the_engine(name: str, sim_work: Path) -> None:
     report = verify(TINY[name](), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
     assert_complete(report.coverage)
@@ -174,3 +178,16 @@ def test_a_column_of_codes(name: str, sim_work: Path) -> None:
     shape = PeParameters(lanes=8, level_bits=weights.level_bits or 1, max_planes=6)
     column = PeColumn(shape, rows=2, format=weights)
     verify(column, seed=3, simulator=SMALL, quick=True, work=sim_work).check()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("silu", [False, True])
+@pytest.mark.parametrize(("rows", "columns", "group"), [(1, 1, 1), (1, 2, 8), (3, 4, 4), (4, 1, 3)])
+def test_shapes_of_the_elementwise_unit(
+    rows: int, columns: int, group: int, silu: bool, sim_work: Path
+) -> None:
+    pe = PeParameters(lanes=8, max_planes=5)
+    array = ArrayParameters(pe=pe, rows=rows, columns=columns, sharing=rows)
+    groups = GroupBufferParameters(array=array, group=group)
+    unit = Elementwise(ElementwiseParameters(groups=groups, words=13, silu=silu))
+    verify(unit, simulator=SMALL, quick=True, work=sim_work).check()
