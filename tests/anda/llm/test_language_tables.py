@@ -182,6 +182,9 @@ def test_the_page_tells_which_weight_formats_lead() -> None:
     ranked = sorted(integers, key=kl.__getitem__)
     assert ranked[0] == "e2m1-sp-signed"
     assert set(ranked[1:4]) == {"anda4", "anda4-t", "anda4-n"}
+    small = {row["format"]: row["kl"] for row in rows_of(DATA, "weights-32", "tales")}
+    assert min(small, key=small.__getitem__) == "anda4-t"
+    assert f"{small['int4-zp']:.2f}" == "0.25"
     assert max(kl[name] for name in ranked[:4]) < min(kl[name] for name in ("e2m1", "nf4", "sf4", "anda4-w"))
 
 
