@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from anda.axe_plot import pareto, plot_area, plot_methods
 from anda.axe_tables import cell_rows, joined_areas, method_errors, method_rows, ratio_rows, width_rows
+from anda.ptq.problems import SYNTHETIC
 
 
 def cell(problem: str, bits: int, tile: int | None, ours: float, peer: float) -> dict[str, Any]:
@@ -146,3 +149,31 @@ def test_a_plot_without_areas_is_an_error(tmp_path: Path) -> None:
         plot_area(DATA, AREA, tmp_path / "area.svg", "b")
     with pytest.raises(ValueError, match="areas of array elements for the registers of layer a"):
         plot_area(DATA, AREA, tmp_path / "area.svg", "a")
+
+
+RECORDED = json.loads((Path(__file__).parents[2] / "docs" / "data" / "axe.json").read_text())
+
+
+def test_every_cell_is_recorded() -> None:
+    problems = [row["problem"] for row in RECORDED["problems"]]
+    assert {*SYNTHETIC} < {*problems}
+    assert sum(name.startswith("smollm2") for name in problems) == 4
+    expected = product(problems, (None, 128, 64), (12, 14, 16, 18, 20))
+    assert [(c["problem"], c["tile"], c["inner_bits"]) for c in RECORDED["cells"]] == list(expected)
+
+
+@pytest.mark.parametrize(
+    "recorded", RECORDED["cells"], ids=lambda c: f"{c['problem']}-{c['inner_bits']}-{c['tile']}"
+)
+def test_our_best_solver_is_certified_and_at_least_as_good_as_the_peer(recorded: dict[str, Any]) -> None:
+    assert recorded["ours_certified"]
+    assert recorded["ours"]["best"] <= min(recorded["peer"].values())
+    # Both sides solve one problem: where they follow one algorithm, they find the same.
+    assert recorded["ours"]["gpfq"] == pytest.approx(recorded["peer"]["gpfq"], rel=0.01)
+
+
+def test_searched_widths_are_the_best_of_what_cannot_overflow() -> None:
+    errors = method_errors(RECORDED)
+    for tile, width in {(tile, width) for tile, width, _ in errors}:
+        safe = {name: errors.get((tile, width, name), 1.0) for name in ("naive", "peer", "axe", "joint")}
+        assert min(safe, key=lambda name: safe[name]) == "joint"
