@@ -18,6 +18,10 @@ from .plane_store import COUNT_BITS
 __all__ = ["Elementwise", "ElementwiseParameters", "elementwise_job_layout"]
 
 
+#: 1.0 in FP16.
+_ONE = 0x3C00
+
+
 @dataclass(frozen=True, kw_only=True)
 class ElementwiseParameters:
     """Everything that shapes an elementwise unit.
@@ -69,10 +73,12 @@ class ElementwiseParameters:
 def elementwise_job_layout(parameters: ElementwiseParameters) -> data.StructLayout:
     """What happens to a product `[N, C]`.
 
-    `base`: word of its first column tile; the others follow. `groups`: `ceil(C / group)`, at least 1. `relu`,
-    `silu`: the activation; neither is none, and `silu` wins. `gated`: a part of `gates` for each part.
+    `scaled`: by scales and biases of the memory; without it they are 1 and 0. `base`: word of its first
+    column tile; the others follow. `groups`: `ceil(C / group)`, at least 1. `relu`, `silu`: the activation;
+    neither is none, and `silu` wins. `gated`: a part of `gates` for each part.
     """
-    fields = {"base": (parameters.words - 1).bit_length(), "groups": COUNT_BITS, "relu": 1}
+    base = (parameters.words - 1).bit_length()
+    fields = {"scaled": 1, "base": base, "groups": COUNT_BITS, "relu": 1}
     if parameters.silu:
         fields |= {"silu": 1, "gated": 1}
     return data.StructLayout(fields)
@@ -176,7 +182,7 @@ class Elementwise(NamedComponent):
                 advance.eq(space & (~wanted | self.gates.valid)),
                 self.gates.ready.eq(space & wanted),
             ]
-            gate = Mux(job.gated, self.gates.payload, Cat(Const(0x3C00, 16) for _ in lanes))
+            gate = Mux(job.gated, self.gates.payload, Cat(Const(_ONE, 16) for _ in lanes))
         else:
             m.d.comb += advance.eq(space)
         word = self._operands(m, job, given, start, advance)
@@ -251,7 +257,7 @@ class Elementwise(NamedComponent):
             m.d.sync += [values.eq(part[: p.groups.part_bits]), *registers]
         for i, lane in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane
-            operands = word.word_select(i, 32)
+            operands = Mux(job.scaled, word.word_select(i, 32), Const(_ONE, 32))
             m.d.comb += [
                 lane.advance.eq(advance),
                 lane.value.eq(values.word_select(i, 16)),

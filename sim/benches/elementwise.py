@@ -31,6 +31,7 @@ Words = NDArray[np.uint16]
 def declare_coverage() -> None:
     """The points of this component."""
     coverage.point("elementwise: activation", set(CHOICES))
+    coverage.point("elementwise: scaled", [False, True])
     coverage.point("elementwise: gated", {False, True} if P["silu"] else {False})
     coverage.point("elementwise: groups", [1, Interval(2, 99)])
     coverage.point("elementwise: row tiles", [1, Interval(2, 99)])
@@ -51,6 +52,7 @@ class Job:
     groups: int
     last_tiles: int
     last_rows: int
+    scaled: bool
     base: int
     activation: Activation
     gated: bool
@@ -60,7 +62,7 @@ class Job:
     @property
     def fields(self) -> tuple[int, ...]:
         """As the port has them."""
-        common = (self.base, self.groups, self.activation == "relu")
+        common = (self.scaled, self.base, self.groups, self.activation == "relu")
         return (*common, self.activation == "silu", self.gated) if P["silu"] else common
 
 
@@ -72,7 +74,7 @@ class ElementwiseBench(Bench):
         declare_coverage()
         choices = ("silu", "gated") if P["silu"] else ()
         part = ("values", "row", "first", "last", "blank")
-        self.jobs = Source(self, "job", ("base", "groups", "relu", *choices))
+        self.jobs = Source(self, "job", ("scaled", "base", "groups", "relu", *choices))
         self.parts = Source(self, "parts", part)
         self.gates = Source(self, "gates") if P["silu"] else None
         self.results = Sink(self, "results", part)
@@ -108,35 +110,42 @@ class ElementwiseBench(Bench):
         return np.where(self.numpy.random(shape) < self.random.choice((0, 0, 0.05, 0.5)), anything, ordinary)
 
     async def begin(self) -> Job:
-        """Write scales and biases for a random job, and have it taken."""
+        """Draw a job, write its scales and biases, and have it taken."""
         r = self.random
         last_tiles = r.choice((1, TILES, r.randint(1, TILES)))
         groups = r.randint(1, max(1, min(3, (WORDS - last_tiles) // TILES + 1)))
         tiles = (groups - 1) * TILES + last_tiles
+        scaled = r.random() < 0.8
         job = Job(
             row_tiles=r.choice((1, 1, 2, 3)),
             groups=groups,
             last_tiles=last_tiles,
             last_rows=r.choice((1, ROWS)),
+            scaled=scaled,
             base=r.randint(0, WORDS - tiles),
             activation=r.choice(CHOICES),
             gated=P["silu"] and r.random() < 0.5,
-            scales=self.random_words(tiles),
-            biases=self.random_words(tiles),
+            scales=self.random_words(tiles) if scaled else np.full((tiles, COLUMNS), 0x3C00, np.uint16),
+            biases=self.random_words(tiles) if scaled else np.zeros((tiles, COLUMNS), np.uint16),
         )
-        operands = np.stack([job.scales, job.biases], axis=-1).reshape(tiles, 2 * COLUMNS)
-        for offset, word in enumerate(pack_lanes(operands, 16)):
-            self.dut.write.value = 1
-            self.dut.write_address.value = job.base + offset
-            self.dut.write_word.value = word
-            await self.step()
-        self.dut.write.value = 0
+        if scaled:
+            await self._write(job)
         self.jobs.send([job.fields])
         await self.transfer(self.jobs)
         coverage.hit({"elementwise: activation": job.activation, "elementwise: gated": job.gated})
         coverage.hit({"elementwise: groups": job.groups, "elementwise: row tiles": job.row_tiles})
-        coverage.hit({"elementwise: last rows": job.last_rows})
+        coverage.hit({"elementwise: last rows": job.last_rows, "elementwise: scaled": job.scaled})
         return job
+
+    async def _write(self, job: Job) -> None:
+        """Put the scales and biases of a job into the memory."""
+        operands = np.stack([job.scales, job.biases], axis=-1).reshape(-1, 2 * COLUMNS)
+        self.dut.write.value = 1
+        for offset, word in enumerate(pack_lanes(operands, 16)):
+            self.dut.write_address.value = job.base + offset
+            self.dut.write_word.value = word
+            await self.step()
+        self.dut.write.value = 0
 
     def send(self, job: Job, note: str = "") -> int:
         """Queue the parts of a job and what should leave; how many there are."""
