@@ -7,8 +7,10 @@ jobs each pair of stall patterns gets.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count, cycle
 from typing import Any
 
 import cocotb
@@ -34,7 +36,7 @@ def declare_coverage() -> None:
     coverage.point("elementwise: scaled", [False, True])
     coverage.point("elementwise: gated", {False, True} if P["silu"] else {False})
     coverage.point("elementwise: groups", [1, Interval(2, 99)])
-    coverage.point("elementwise: row tiles", [1, Interval(2, 99)])
+    coverage.point("elementwise: row tiles", [1, Interval(2, 3000)])
     coverage.point("elementwise: last rows", {1, ROWS})
     coverage.point("elementwise: blank", [False, True] if TILES > 1 else [False])
     coverage.point("elementwise: source stalls", STALLS)
@@ -103,19 +105,25 @@ class ElementwiseBench(Bench):
         coverage.hit({"elementwise: source stalls": source, "elementwise: sink stalls": sink})
 
     def random_words(self, *shape: int) -> Words:
-        """FP16 words: any, or ordinary values around 1."""
-        shape = (*shape, COLUMNS)
-        anything = self.numpy.integers(0, 1 << 16, shape).astype(np.uint16)
-        ordinary = self.numpy.normal(0, 1.5, shape).astype(np.float16).view(np.uint16)
-        return np.where(self.numpy.random(shape) < self.random.choice((0, 0, 0.05, 0.5)), anything, ordinary)
+        """FP16 words: any, or ordinary values around 1, or those of few bits, whose products end in ties."""
+        shape, random = (*shape, COLUMNS), self.numpy
+        anything = random.integers(0, 1 << 16, shape).astype(np.uint16)
+        ordinary = random.normal(0, 1.5, shape).astype(np.float16).view(np.uint16)
+        fraction = (1 << random.integers(0, 11, shape) | 1 << random.integers(0, 11, shape)) & 0x3FF
+        sparse = (random.integers(0, 2, shape) << 15 | random.integers(0, 16, shape) << 10 | fraction).astype(
+            np.uint16
+        )
+        if self.random.random() < 0.4:
+            return sparse
+        return np.where(random.random(shape) < self.random.choice((0, 0, 0.05, 0.5)), anything, ordinary)
 
-    async def begin(self) -> Job:
-        """Draw a job, write its scales and biases, and have it taken."""
+    async def begin(self, **fixed: Any) -> Job:
+        """Draw a job but for what is fixed, write its scales and biases, and have it taken."""
         r = self.random
-        last_tiles = r.choice((1, TILES, r.randint(1, TILES)))
-        groups = r.randint(1, max(1, min(3, (WORDS - last_tiles) // TILES + 1)))
+        last_tiles = fixed.get("last_tiles", r.choice((1, TILES, r.randint(1, TILES))))
+        groups = fixed.get("groups", r.randint(1, max(1, min(3, (WORDS - last_tiles) // TILES + 1))))
         tiles = (groups - 1) * TILES + last_tiles
-        scaled = r.random() < 0.8
+        scaled = fixed.get("scaled", r.random() < 0.8)
         job = Job(
             row_tiles=r.choice((1, 1, 2, 3)),
             groups=groups,
@@ -128,6 +136,7 @@ class ElementwiseBench(Bench):
             scales=self.random_words(tiles) if scaled else np.full((tiles, COLUMNS), 0x3C00, np.uint16),
             biases=self.random_words(tiles) if scaled else np.zeros((tiles, COLUMNS), np.uint16),
         )
+        job = replace(job, **fixed)
         if scaled:
             await self._write(job)
         self.jobs.send([job.fields])
@@ -147,9 +156,10 @@ class ElementwiseBench(Bench):
             await self.step()
         self.dut.write.value = 0
 
-    def send(self, job: Job, note: str = "") -> int:
-        """Queue the parts of a job and what should leave; how many there are."""
-        count = 0
+    def send(self, job: Job, note: str = "", values: Iterator[Words] | None = None) -> int:
+        """Queue the parts of a job, of these values or random ones, and what should leave; how many."""
+        values = values or (self.random_words(1) for _ in count())
+        sent = 0
         for row_tile in range(job.row_tiles):
             for group in range(job.groups):
                 for row in range(job.last_rows if row_tile == job.row_tiles - 1 else ROWS):
@@ -157,13 +167,15 @@ class ElementwiseBench(Bench):
                         blank = group == job.groups - 1 and tile >= job.last_tiles
                         told = (row, tile == 0, tile == TILES - 1, blank)
                         where = f"{note} row tile {row_tile}, group {group}, row {row}, tile {tile}"
-                        self._send_part(job, group * TILES + tile, told, f"{where}, {job}")
-                        count += 1
-        return count
+                        self._send_part(job, group * TILES + tile, next(values), told, f"{where}, {job}")
+                        sent += 1
+        return sent
 
-    def _send_part(self, job: Job, tile: int, told: tuple[int, bool, bool, bool], note: str) -> None:
+    def _send_part(
+        self, job: Job, tile: int, value: Words, told: tuple[int, bool, bool, bool], note: str
+    ) -> None:
         blank = told[-1]
-        value, gate = self.random_words(1), self.random_words(1)
+        gate = self.random_words(1)
         value = np.zeros_like(value) if blank else value
         self.parts.send([(pack_lanes(value, 16)[0], *told)])
         if job.gated and self.gates:
@@ -197,17 +209,34 @@ async def random_jobs_and_stalls(dut: Any) -> None:
 
 
 @cocotb.test()
+async def every_segment(dut: Any) -> None:
+    """Each activation of finite values all over FP16, close enough to visit every entry of a table."""
+    bench = ElementwiseBench(dut)
+    await bench.reset()
+    for activation in CHOICES:
+        step = 23 if activation == "silu" else 499
+        words = np.arange(bench.random.randrange(step), 0x7C00, step).astype(np.uint16)
+        words = np.concatenate([words, words | 0x8000])
+        parts = np.resize(words, (-(-len(words) // COLUMNS), 1, COLUMNS))
+        row_tiles = -(-len(parts) // (ROWS * TILES))
+        fixed = {"groups": 1, "last_tiles": TILES, "last_rows": ROWS, "scaled": False, "gated": False}
+        job = await bench.begin(row_tiles=row_tiles, activation=activation, **fixed)
+        bench.send(job, values=cycle(parts))
+        await bench.run()
+
+
+@cocotb.test()
 async def full_speed(dut: Any) -> None:
     """Without stalls a part is taken every cycle, and its result comes on time."""
     bench = ElementwiseBench(dut)
     await bench.reset()
     for _ in range(4):
-        count = bench.send(await bench.begin(), "full speed:")
+        sent = bench.send(await bench.begin(), "full speed:")
         await bench.transfer(bench.parts)
         begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-        await bench.until(lambda: bench.results.done, patience=count + 100)
-        wanted = count + P["latency"]
-        assert bench.cycle - begin == wanted, f"{count} parts took {bench.cycle - begin} cycles, not {wanted}"
+        await bench.until(lambda: bench.results.done, patience=sent + 100)
+        wanted = sent + P["latency"]
+        assert bench.cycle - begin == wanted, f"{sent} parts took {bench.cycle - begin} cycles, not {wanted}"
         await bench.run()
 
 
