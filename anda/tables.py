@@ -25,6 +25,7 @@ from anda.generate import generate
 from anda.language_check import check_rows
 from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
+from anda.narrow_tables import narrow_rows
 from anda.proof_tables import PROOF_TABLES
 from anda.search_tables import SEARCH_TABLES
 from anda.tops import tops
@@ -250,6 +251,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "mac-element": ("mac", _mac_element_table),
     "mac-paper": ("mac", _mac_paper_table),
     "profile": ("profile", lambda data: _markdown(*profile_rows(data))),
+    "axe-language": ("axe_language", lambda data: _markdown(*narrow_rows(data))),
     "axe-area": ("axe_area", lambda data: _markdown(*area_rows(data))),
     "axe-sharing": ("axe_area", lambda data: _markdown(*sharing_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),

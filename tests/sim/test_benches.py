@@ -10,6 +10,7 @@ import pytest
 
 from golden import formats
 from golden.multistage import Stage
+from hdl.accelerator import Accelerator
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
 from hdl.cells import FullAdder
@@ -159,7 +160,7 @@ def test_configurations_are_different_and_repeatable() -> None:
 def test_every_kind_of_component_can_be_drawn() -> None:
     kinds = {next(distinct(draw, 1, Random(0))).func for draw in DRAWS.values()}
     wanted = {ProcessingElement, PeColumn, Compressor, Accumulator, Datapath, Array, WeightBuffer, HeapUnit}
-    assert kinds == wanted | {MultiStageAccumulator}
+    assert kinds == wanted | {MultiStageAccumulator, Accelerator}
 
 
 def test_a_component_without_a_bench_is_refused() -> None:
