@@ -97,6 +97,7 @@ class GgufFile:
         tensor = self._tensor(name)
         try:
             values = dequantize(tensor.data, tensor.tensor_type)
+        # What the gguf library raises for a stored type that it has no dequantizer for.
         except NotImplementedError as error:
             raise ValueError(
                 f"{self.path.name} stores {name} as {self.stored_type(name)}, which cannot be read"
