@@ -1,0 +1,1 @@
+"""Replays: what each element sees and must answer while it computes real data."""
