@@ -1,7 +1,7 @@
 """The bench of every kind of component, and what it must be told about one.
 
-A new component gets a line in `BENCHES`; the function that the line names reads the bench's parameters off the
-component, as JSON holds them. Its `effort` is 10, or 1 for a quick run: how much is drawn at random.
+A new component gets a line in `BENCHES`; the function that the line names reads the bench's parameters off
+the component, as JSON holds them. Its `effort` is 10, or 1 for a quick run: how much is drawn at random.
 """
 
 from __future__ import annotations
