@@ -16,6 +16,7 @@ from typing import Any
 from amaranth.back.rtlil import convert_fragment
 from amaranth.hdl import ClockDomain
 from amaranth.hdl._ir import Fragment, PortDirection
+from amaranth.hdl._mem import MemoryInstance
 
 from .modules import EmissionPlatform, NamedComponent
 from .plain import spell_out
@@ -78,6 +79,7 @@ def _yosys(design: str, *commands: str) -> str:
 def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top: bool) -> str:
     platform.defining = component
     fragment = Fragment.get(component, platform)
+    _forget_contents(fragment)
     directed = {}
     if component.clocked:
         domain: Any = ClockDomain("sync", reset_less=not component.resettable)
@@ -95,6 +97,14 @@ def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top:
     text = re.sub(r"^\s*attribute \\init .*\n", "", text, flags=re.M)
     text = re.sub(r"^  cell \$meminit_v2 .*?^  end\n", "", text, flags=re.M | re.S)
     return _number_ports(_flatten_names(text), component.module_name, list(directed))
+
+
+def _forget_contents(fragment: Any) -> None:
+    """Leave out the first contents of memories, which would be printed bit by bit only to be dropped."""
+    if isinstance(fragment, MemoryInstance):
+        fragment._data._init._raw = []
+    for part, *_ in fragment.subfragments:
+        _forget_contents(part)
 
 
 def _flatten_names(text: str) -> str:
