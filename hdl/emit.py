@@ -101,7 +101,8 @@ def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top:
 
 def _forget_contents(fragment: Any) -> None:
     """Leave out the first contents of memories, which would be printed bit by bit only to be dropped."""
-    if isinstance(fragment, MemoryInstance):
+    is_memory = isinstance(fragment, MemoryInstance)
+    if is_memory:
         fragment._data._init._raw = []
     for part, *_ in fragment.subfragments:
         _forget_contents(part)
