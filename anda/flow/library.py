@@ -57,8 +57,8 @@ class Cell:
         Data expression of a flip-flop, empty for logic.
     clocked_on
         Clock (or latch enable) expression, empty for logic.
-    has_set_or_clear
-        Whether a flip-flop has an asynchronous set or clear.
+    clear, preset
+        Conditions of an asynchronous clear and set, empty without one.
     dont_use
         Marked so in the file, or excluded by a pattern.
     """
@@ -70,8 +70,14 @@ class Cell:
     state: tuple[str, ...] = ()
     next_state: str = ""
     clocked_on: str = ""
-    has_set_or_clear: bool = False
+    clear: str = ""
+    preset: str = ""
     dont_use: bool = False
+
+    @property
+    def has_set_or_clear(self) -> bool:
+        """Whether a flip-flop has an asynchronous set or clear."""
+        return bool(self.clear or self.preset)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -314,6 +320,7 @@ def _cell(group: Group, dont_use: Sequence[str]) -> Cell:
         state=state.args if state else (),
         next_state=attributes.get("next_state", ""),
         clocked_on=attributes.get("clocked_on", attributes.get("enable", "")),
-        has_set_or_clear="clear" in attributes or "preset" in attributes,
+        clear=attributes.get("clear", ""),
+        preset=attributes.get("preset", ""),
         dont_use=group.flag("dont_use") or any(fnmatchcase(group.name, pattern) for pattern in dont_use),
     )
