@@ -47,6 +47,8 @@ class ProjectionRun:
         Cycles without a beat, by the array's own reason.
     peak_macs : float
         Products that a cycle of the whole array stands for.
+    check : int
+        Cycles among those that an accelerator spends on checking the job before it begins.
     """
 
     result: BenchResult
@@ -56,6 +58,7 @@ class ProjectionRun:
     beats: int
     stalls: dict[str, int]
     peak_macs: float
+    check: int = 0
 
     @property
     def macs_per_cycle(self) -> float:
