@@ -55,6 +55,11 @@ class ElementwiseParameters:
         return self.groups.array.columns
 
     @property
+    def address_bits(self) -> int:
+        """Width of the address of a word."""
+        return (self.words - 1).bit_length()
+
+    @property
     def word_bits(self) -> int:
         """For each column its scale, and above it its bias."""
         return 32 * self.columns
@@ -75,10 +80,9 @@ def elementwise_job_layout(parameters: ElementwiseParameters) -> data.StructLayo
 
     `scaled`: by scales and biases of the memory; without it they are 1 and 0. `base`: word of its first
     column tile; the others follow. `groups`: `ceil(C / group)`, at least 1. `relu`, `silu`: the activation;
-    neither is none, and `silu` wins. `gated`: a part of `gates` for each part.
+    neither is none, and `silu` wins. `gated`: a part of `gates` for each part that is not blank.
     """
-    base = (parameters.words - 1).bit_length()
-    fields = {"scaled": 1, "base": base, "groups": COUNT_BITS, "relu": 1}
+    fields = {"scaled": 1, "base": parameters.address_bits, "groups": COUNT_BITS, "relu": 1}
     if parameters.silu:
         fields |= {"silu": 1, "gated": 1}
     return data.StructLayout(fields)
@@ -102,7 +106,7 @@ class Elementwise(NamedComponent):
     parts : In(stream.Signature(collected_layout(groups)))
         From the group buffer. Blank parts stay 0.
     gates : In(stream.Signature(16 * columns))
-        With `silu` only: FP16 values for every part of a job that is gated, blank ones included.
+        With `silu` only: FP16 values for every part of a job that is gated, but for blank ones.
     results : Out(stream.Signature(collected_layout(groups)))
     write, write_address, write_word : In
         A word of the memory: for each column the scale in its lower 16 bits, the bias above.
@@ -135,7 +139,7 @@ class Elementwise(NamedComponent):
                 **ports,
                 "results": Out(part),
                 "write": In(1),
-                "write_address": In((p.words - 1).bit_length()),
+                "write_address": In(p.address_bits),
                 "write_word": In(p.word_bits),
                 "nonfinite": Out(1),
                 "clear_nonfinite": In(1),
@@ -173,12 +177,13 @@ class Elementwise(NamedComponent):
         with m.Elif(self.results.ready):
             # What is behind it waits for a gate.
             m.d.sync += there[-1].eq(0)
+        told = self._told(m, advance)
         space = ~there[-1] | self.results.ready
         gate: Value = Const(0, 16 * p.columns)
         if p.silu:
             wanted = Signal()
             m.d.comb += [
-                wanted.eq(there[GATE_LATENCY] & job.gated),
+                wanted.eq(there[GATE_LATENCY] & job.gated & ~told[GATE_LATENCY][-1]),
                 advance.eq(space & (~wanted | self.gates.valid)),
                 self.gates.ready.eq(space & wanted),
             ]
@@ -187,7 +192,20 @@ class Elementwise(NamedComponent):
             m.d.comb += advance.eq(space)
         word = self._operands(m, job, given, start, advance)
         self._results(m, job, lanes, advance, word, gate)
+        m.d.comb += self.results.payload.as_value()[p.groups.part_bits :].eq(told[-1])
         return m
+
+    def _told(self, m: Module, advance: Value) -> list[Signal]:
+        """What a part says of itself, behind each register; the last bit of it is `blank`."""
+        before: Value = self.parts.payload.as_value()[self.parameters.groups.part_bits :]
+        told = []
+        for stage in range(self.parameters.latency):
+            register = Signal(len(before), name=f"told_{stage}", reset_less=True)
+            with m.If(advance):
+                m.d.sync += register.eq(before)
+            told.append(register)
+            before = register
+        return told
 
     def _operands(
         self,
@@ -245,16 +263,9 @@ class Elementwise(NamedComponent):
     ) -> None:
         """The lanes between a part and its result."""
         p = self.parameters
-        part = self.parts.payload.as_value()
         values = Signal(p.groups.part_bits, reset_less=True)
-        told: Value = part[p.groups.part_bits :]
-        registers = []
-        for stage in range(p.latency):
-            register = Signal(len(told), name=f"told_{stage}", reset_less=True)
-            registers.append(register.eq(told))
-            told = register
         with m.If(advance):
-            m.d.sync += [values.eq(part[: p.groups.part_bits]), *registers]
+            m.d.sync += values.eq(self.parts.payload.values)
         for i, lane in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane
             operands = Mux(job.scaled, word.word_select(i, 32), Const(_ONE, 32))
@@ -270,7 +281,7 @@ class Elementwise(NamedComponent):
         result = self.results.payload
         shown = Signal(name="not_blank")
         results = Cat(lane.result for lane in lanes) & shown.replicate(p.groups.part_bits)
-        m.d.comb += [result.as_value().eq(Cat(results, told)), shown.eq(~result.blank)]
+        m.d.comb += [result.values.eq(results), shown.eq(~result.blank)]
         leaves = self.results.valid & self.results.ready & shown
         for name in ("nonfinite", "overflow"):
             flag, clear = getattr(self, name), getattr(self, f"clear_{name}")

@@ -5,7 +5,8 @@ a handful of maxima and sums. They follow the hardware as built (`hdl.engine`), 
 compares with the counters of the RTL, and asks for equality. Row tiles repeat, so a large product costs the
 model no more than the row tiles until its state repeats.
 
-The model holds while the host neither waits nor makes wait: operands are in the buffers, results are taken.
+The model holds while the host neither waits nor makes wait: operands are in the buffers, gates are there,
+results are taken.
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ class _State:
         The last of them went to its accumulator.
     read : int
         The next word of results can be read.
+    under_way : list of int
+        The last parts of rows that are inside the elementwise unit will come to the compressor, if nothing
+        holds them up.
     compressed : int
         The compressor can take a group.
     freed : list of int
@@ -93,6 +97,7 @@ class _State:
     left: int = 0
     drained: int = 0
     read: int = 0
+    under_way: list[int] = field(default_factory=list)
     compressed: int = 0
     freed: list[int] = field(default_factory=lambda: [0, 0])
 
@@ -102,6 +107,7 @@ class _State:
     def shape(self) -> tuple[int, ...]:
         """The state as it looks from the last beat: equal shapes have equal futures."""
         times = (self.word, *self.moved, self.left, self.drained, self.read, self.compressed, *self.freed)
+        times += tuple(self.under_way)
         # What lies further back than anything can reach no longer matters.
         return tuple(max(time - self.beat, -(1 << 20)) for time in times)
 
@@ -111,6 +117,7 @@ class _State:
             setattr(self, name, getattr(self, name) + cycles)
         self.moved = [time + cycles for time in self.moved]
         self.freed = [time + cycles for time in self.freed]
+        self.under_way = [time + cycles for time in self.under_way]
 
 
 def product_cycles(parameters: EngineParameters, product: Product) -> Cycles:
@@ -142,6 +149,7 @@ class _Model:
         self.state = _State(array.columns // array.columns_per_load)
         # From the hand-over of the last slot's sums to the cycle in which its results are in the memory.
         self.to_memory = parameters.array.accumulator.latency + 1
+        self.unit = parameters.elementwise.latency if parameters.elementwise else 0
         self.sums = self.results = 0
         self.end = 0
 
@@ -201,16 +209,47 @@ class _Model:
         read = max(s.drained + self.to_memory, s.read)
         if self.product.keep:
             for _ in range(rows):
-                # The last part waits for the compressor, which takes a group in its second cycle.
-                taken = max(read + self.tiles + 1, s.compressed)
-                last_read = read + self.tiles - 1
-                s.compressed = taken + self.product.keep
-                read = taken
+                read, last_read = self._compress(read)
             # The last plane is written when the compressor is free again.
-            self.end = s.compressed + 1
+            self.end = self._all_compressed() + 1
         else:
             last_read = read + rows * self.tiles - 1
             read = last_read + 1
-            self.end = last_read + 1
+            # On the output of the buffer, and through the unit.
+            self.end = last_read + 2 + self.unit
         s.read = read
         s.freed = [s.freed[1], last_read]
+
+    def _compress(self, read: int) -> tuple[int, int]:
+        """Read a group of one row, its last part on its way to the compressor.
+
+        Returns
+        -------
+        int, int
+            When the next part can be read, and when the last one was.
+        """
+        for _ in range(self.tiles):
+            last_read, read = read, self._thaw(read + 1)
+        self.state.under_way.append(read + self.unit)
+        return self._thaw(read), last_read
+
+    def _thaw(self, time: int) -> int:
+        """The first cycle from `time` on in which no part waits for the compressor, and all move on."""
+        s = self.state
+        while s.under_way and s.under_way[0] <= time:
+            there, *behind = s.under_way
+            # The compressor takes a group in its second cycle.
+            taken = max(there + 1, s.compressed)
+            s.compressed = taken + self.product.keep
+            s.under_way = [each + taken - there for each in behind]
+            time = max(time, taken)
+        return time
+
+    def _all_compressed(self) -> int:
+        """When the compressor is free if nothing more comes."""
+        compressed, late = self.state.compressed, 0
+        for there in self.state.under_way:
+            taken = max(there + late + 1, compressed)
+            late = taken - there
+            compressed = taken + self.product.keep
+        return compressed

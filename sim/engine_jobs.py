@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bench import pack_lanes
+from .steps import Steps
 
 __all__ = ["LOAD_FIELDS", "PRODUCT_FIELDS", "EngineShape", "tiled"]
 
@@ -48,6 +49,10 @@ class EngineShape:
         Of its array.
     weight_bits : int
         Of the levels or codes of one column for one group.
+    elementwise_words : int
+        Of the elementwise unit; 0: there is none.
+    silu : bool
+        It has SiLU and gates.
     """
 
     rows: int
@@ -55,6 +60,15 @@ class EngineShape:
     columns_per_load: int
     lanes: int
     weight_bits: int
+    elementwise_words: int = 0
+    silu: bool = False
+
+    @property
+    def product_fields(self) -> tuple[str, ...]:
+        """The fields of a product's job in the order of `product`."""
+        if not self.elementwise_words:
+            return PRODUCT_FIELDS
+        return (*PRODUCT_FIELDS, "scaled", "relu", *(("silu", "gated") if self.silu else ()), "scale_base")
 
     def plane_words(self, n: int, k: int, planes: int) -> int:
         """Words that a tensor `[N, K]` takes in the activation buffer."""
@@ -82,8 +96,9 @@ class EngineShape:
         planes: int,
         bases: tuple[int, int, int],
         keep: tuple[int, int, int] | None = None,
+        steps: Steps | None = None,
     ) -> tuple[int, ...]:
-        """The job of a product, in the order of `PRODUCT_FIELDS`.
+        """The job of a product, in the order of `product_fields`.
 
         Parameters
         ----------
@@ -94,6 +109,8 @@ class EngineShape:
             Of plane words, exponent words and weight words.
         keep : tuple of int, optional
             Base of plane words, base of exponent words and planes of the results, if they stay.
+        steps : Steps, optional
+            Of the elementwise unit.
         """
         row_tiles, last_rows = tiled(n, self.rows)
         column_tiles, last_columns = tiled(c, self.columns)
@@ -102,7 +119,10 @@ class EngineShape:
         sizes = (row_tiles, column_tiles, tiled(k, self.lanes)[0], out_groups)
         out_base, out_exponent_base, out_planes = keep or (0, 0, 2)
         last = (last_rows, last_columns, last_tiles)
-        return *bases, *sizes, planes, *last, int(keep is not None), out_base, out_exponent_base, out_planes
+        stored = int(keep is not None), out_base, out_exponent_base, out_planes
+        told = (steps or Steps()).fields
+        more = (told[name] for name in self.product_fields[len(PRODUCT_FIELDS) :])
+        return *bases, *sizes, planes, *last, *stored, *more
 
     def activation_groups(self, x: NDArray[np.float16]) -> list[int]:
         """Rows of FP16 values `[N, K]` as groups, each one integer; a short group ends in zeros."""
@@ -135,6 +155,17 @@ class EngineShape:
                             word |= (int(sets[c, group]) | scale << self.weight_bits) << (place * whole)
                     words.append(word)
         return words
+
+    def scale_words(self, scales: NDArray[np.float16], biases: NDArray[np.float16]) -> list[int]:
+        """Words of the elementwise unit for scales and biases [C], those of columns beyond C zero."""
+        tiles, _ = tiled(len(scales), self.columns)
+        padded = np.zeros((tiles * self.columns, 2), dtype=np.uint16)
+        padded[: len(scales)] = np.stack([scales, biases], axis=-1).view(np.uint16)
+        return pack_lanes(padded.reshape(tiles, -1), 16)
+
+    def gate_parts(self, gates: NDArray[np.float16]) -> list[int]:
+        """Gates `[N, C]` as the unit takes them: the parts of results but for those that are blank."""
+        return [value for value, *_, blank in self.result_parts(gates) if not blank]
 
     def result_parts(self, y: NDArray[np.float16]) -> list[tuple[int, int, int, int, int]]:
         """Results `[N, C]` as they leave: values, row, first, last, blank."""

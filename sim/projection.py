@@ -80,6 +80,8 @@ def engine_shape(parameters: EngineParameters) -> EngineShape:
         columns_per_load=array.columns_per_load,
         lanes=array.pe.lanes,
         weight_bits=Shape.cast(weights_layout(array)["weights"].shape).width,
+        elementwise_words=parameters.elementwise_words,
+        silu=parameters.silu,
     )
 
 
@@ -139,6 +141,7 @@ def run_projection(
         "data": str(data),
         "load": shape.load(n, k, planes, 0, 0),
         "product": shape.product(n, k, c, planes, (0, 0, 0), (0, 0, keep) if keep else None),
+        "fields": shape.product_fields,
     }
     engine = Engine(parameters)
     result = run_bench(

@@ -178,7 +178,7 @@ class ElementwiseBench(Bench):
         gate = self.random_words(1)
         value = np.zeros_like(value) if blank else value
         self.parts.send([(pack_lanes(value, 16)[0], *told)])
-        if job.gated and self.gates:
+        if job.gated and self.gates and not blank:
             self.gates.send([(pack_lanes(gate, 16)[0],)])
         result, events = np.zeros_like(value), (False, False)
         if not blank:

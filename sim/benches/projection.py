@@ -1,7 +1,8 @@
 """One real product on the matrix engine, every result compared, every cycle accounted for.
 
 Parameters: `data`, an .npz file with the `words` of the weights, the `groups` of activations and the `values`
-of results as rows of bytes, and the `marks` of the results; `load` and `product`, the jobs.
+of results as rows of bytes, and the `marks` of the results; `load` and `product`, the jobs, with the `fields`
+of the product.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import cocotb
 import numpy as np
 
 from sim.bench import Bench, parameters
-from sim.engine_jobs import LOAD_FIELDS, PRODUCT_FIELDS
+from sim.engine_jobs import LOAD_FIELDS
 from sim.stream import Sink, Source
 
 P = parameters()
@@ -60,9 +61,14 @@ def _integers(strings: Any) -> list[int]:
 async def a_product(dut: Any) -> None:
     """Weights, then activations, then the product."""
     bench = Bench(dut)
-    loads, products = Source(bench, "loads", LOAD_FIELDS), Source(bench, "products", PRODUCT_FIELDS)
+    loads, products = Source(bench, "loads", LOAD_FIELDS), Source(bench, "products", P["fields"])
     activations, weights = Source(bench, "activations"), Source(bench, "weights", ("address", "word"))
     results = Sink(bench, "results", ("values", "row", "first", "last", "blank"))
+    # An elementwise unit passes results as they are.
+    if "scaled" in P["fields"]:
+        Source(bench, "scales", ("address", "word"))
+    if "gated" in P["fields"]:
+        Source(bench, "gates")
     counters = Counters(bench)
     dut.clear_nonfinite.value = 0
     dut.clear_overflow.value = 0

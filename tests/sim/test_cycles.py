@@ -23,7 +23,13 @@ SMALL = "icarus" if "icarus" in available_simulators() else "verilator"
 ARRAYS = [(3, 4, 3, 1), (4, 2, 2, 2), (2, 8, 1, 8), (4, 4, 4, 4), (6, 2, 3, 2)]
 
 
-def engine(rows: int, columns: int, sharing: int, per_load: int) -> EngineParameters:
+# No elementwise unit, one with ReLU, one with SiLU and gates.
+UNITS = [(0, False), (16, False), (16, True)]
+
+
+def engine(
+    rows: int, columns: int, sharing: int, per_load: int, unit: tuple[int, bool] = UNITS[0]
+) -> EngineParameters:
     array = ArrayParameters(
         pe=PeParameters(lanes=8, max_planes=6),
         rows=rows,
@@ -31,11 +37,20 @@ def engine(rows: int, columns: int, sharing: int, per_load: int) -> EngineParame
         sharing=sharing,
         columns_per_load=per_load,
     )
-    return EngineParameters(array=array, plane_words=1024, plane_groups=512, weight_words=2048)
+    return EngineParameters(
+        array=array,
+        plane_words=1024,
+        plane_groups=512,
+        weight_words=2048,
+        elementwise_words=unit[0],
+        silu=unit[1],
+    )
 
 
-def compare(shape: tuple[int, int, int, int], product: Product, work: Path) -> dict[str, int]:
-    parameters = engine(*shape)
+def compare(
+    shape: tuple[int, int, int, int], product: Product, work: Path, unit: tuple[int, bool] = UNITS[0]
+) -> dict[str, int]:
+    parameters = engine(*shape, unit)
     rng = np.random.default_rng(5)
     x = rng.standard_normal((product.n, product.k)).astype(np.float16)
     weights = IntegerWeights.quantize(rng.standard_normal((product.c, product.k)), block=8)
@@ -57,23 +72,28 @@ def compare(shape: tuple[int, int, int, int], product: Product, work: Path) -> d
 
 # Sums that wait, results without room, weights that come late; results that leave and that stay.
 @pytest.mark.parametrize(
-    ("shape", "product", "lost"),
+    ("shape", "product", "unit", "lost"),
     [
-        ((4, 4, 4, 4), Product(9, 40, 24, 2), "sums"),
-        ((3, 4, 3, 1), Product(14, 4, 6, 2, 2), "results"),
-        ((2, 8, 1, 8), Product(6, 33, 36, 3, 2), "weights"),
+        ((4, 4, 4, 4), Product(9, 40, 24, 2), UNITS[0], "sums"),
+        ((3, 4, 3, 1), Product(14, 4, 6, 2, 2), UNITS[0], "results"),
+        ((2, 8, 1, 8), Product(6, 33, 36, 3, 2), UNITS[0], "weights"),
+        ((3, 4, 3, 1), Product(14, 4, 6, 2, 2), UNITS[2], "results"),
+        ((4, 2, 2, 2), Product(7, 9, 11, 2, 4), UNITS[1], "results"),
     ],
 )
 def test_the_model_is_exact(
-    shape: tuple[int, int, int, int], product: Product, lost: str, sim_work: Path
+    shape: tuple[int, int, int, int], product: Product, unit: tuple[int, bool], lost: str, sim_work: Path
 ) -> None:
-    assert compare(shape, product, sim_work)[lost] > 0
+    assert compare(shape, product, sim_work, unit)[lost] > 0
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("shape", ARRAYS)
-def test_the_model_is_exact_on_random_shapes(shape: tuple[int, int, int, int], sim_work: Path) -> None:
-    random = Random(str(shape))
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_model_is_exact_on_random_shapes(
+    shape: tuple[int, int, int, int], unit: tuple[int, bool], sim_work: Path
+) -> None:
+    random = Random(f"{shape} {unit}")
     for _ in range(12):
         product = Product(
             random.randint(1, 14),
@@ -82,7 +102,7 @@ def test_the_model_is_exact_on_random_shapes(shape: tuple[int, int, int, int], s
             random.randint(2, 6),
             random.choice((0, 0, 2, 5)),
         )
-        compare(shape, product, sim_work)
+        compare(shape, product, sim_work, unit)
 
 
 @pytest.mark.parametrize("shape", ARRAYS)
