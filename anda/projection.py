@@ -18,9 +18,9 @@ from anda import fixture
 from anda.accelerator_files import accelerator_parameters
 from anda.extras import require
 from golden.weights import IntegerWeights
-from hdl.accelerator import Accelerator, AcceleratorParameters
-from hdl.emit import emit_verilog, tool_versions
-from sim.accelerator_projection import accelerator_cycles, run_on_accelerator
+from hdl.accelerator import AcceleratorParameters
+from hdl.emit import tool_versions
+from sim.accelerator_projection import SimulatedAccelerator, accelerator_cycles
 from sim.build import available_simulators, pick_simulator
 
 __all__ = [
@@ -211,12 +211,11 @@ def measure_projections(
         report(f"reading {', '.join(matrices)}, and what enters them")
         projections = real_projection(matrices)
     report("generating the accelerator")
-    top = Accelerator(parameters)
-    verilog = emit_verilog(top)
+    accelerator = SimulatedAccelerator.generate(parameters, simulator=simulator, work=work)
     rows = []
     for number, question in enumerate(questions, start=1):
         report(f"{number} of {len(questions)}: {question.matrix} with {question.planes} planes")
-        row = _measured(parameters, question, projections[question.matrix], simulator, verilog, work)
+        row = _measured(accelerator, question, projections[question.matrix])
         report(f"{row['results']:,} results right; {row['macs_per_cycle']:,.1f} MAC a cycle")
         rows.append(row)
     used = pick_simulator(simulator)
@@ -230,7 +229,7 @@ def measure_projections(
         },
         "configuration": dict(configuration),
         "configuration_sha256": configuration_hash(parameters),
-        "verilog_sha256": hashlib.sha256(verilog.encode()).hexdigest(),
+        "verilog_sha256": hashlib.sha256(accelerator.verilog.encode()).hexdigest(),
         "text": TEXT,
         "block": BLOCK,
         "rows": rows,
@@ -238,19 +237,12 @@ def measure_projections(
 
 
 def _measured(
-    parameters: AcceleratorParameters,
-    question: Question,
-    projection: RealProjection,
-    simulator: str,
-    verilog: str,
-    work: Path,
+    accelerator: SimulatedAccelerator, question: Question, projection: RealProjection
 ) -> dict[str, Any]:
     x, weights = projection.x, projection.weights
     n, k, c = *x.shape, weights.channels
-    run = run_on_accelerator(
-        parameters, x, weights, question.planes, simulator=simulator, verilog=verilog, work=work
-    )
-    model = accelerator_cycles(parameters, n, k, c, question.planes)
+    run = accelerator.run(x, weights, question.planes)
+    model = accelerator_cycles(accelerator.parameters, n, k, c, question.planes)
     if run.cycles != model:
         raise AssertionError(
             f"{question.matrix} with {question.planes} planes took {run.cycles} cycles, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from golden.anda import AndaCodec
 from golden.gemm import gemm
 from golden.weights import IntegerWeights
 from hdl.accelerator import Accelerator, AcceleratorParameters
+from hdl.array import STALLS
 from hdl.emit import emit_verilog
 
 from .cycles import Product, product_cycles
@@ -24,7 +25,7 @@ from .engine_jobs import tiled
 from .projection import ProjectionRun
 from .runner import run_bench
 
-__all__ = ["accelerator_cycles", "run_on_accelerator"]
+__all__ = ["SimulatedAccelerator", "accelerator_cycles"]
 
 
 def accelerator_cycles(parameters: AcceleratorParameters, n: int, k: int, c: int, planes: int) -> int:
@@ -55,94 +56,115 @@ def accelerator_cycles(parameters: AcceleratorParameters, n: int, k: int, c: int
     return check + product_cycles(engine, Product(n, k, c, planes)).total + sender
 
 
-def run_on_accelerator(
-    parameters: AcceleratorParameters,
-    x: NDArray[np.float16],
-    weights: IntegerWeights,
-    planes: int,
-    *,
-    simulator: str = "auto",
-    verilog: str | None = None,
-    work: Path = Path("build/sim"),
-) -> ProjectionRun:
-    """Load and multiply as a program does, and compare every bit that comes back with the golden model.
+@dataclass(frozen=True)
+class SimulatedAccelerator:
+    """An accelerator that is generated once and then multiplies as often as it is asked.
 
-    Parameters
+    Attributes
     ----------
     parameters : AcceleratorParameters
-        Its buffers hold the operands; its weights are levels, not codes.
-    x : float16 array [N, K]
-        Finite.
-    weights : IntegerWeights
-        [C, K], without zero points wider than the elements; a scale holds whole groups.
-    planes : int
-        Of the activations.
+    name, verilog : str
+        Its top module.
     simulator : str
         "verilator", "icarus", or "auto".
-    verilog : str, optional
-        The accelerator, if it has been generated already.
     work : Path
-        Where the simulation is compiled and runs.
-
-    Returns
-    -------
-    ProjectionRun
-        Its figures are the accelerator's own counters, read from its registers.
-
-    Raises
-    ------
-    ValueError
-        An operand does not fit a buffer.
-    AssertionError
-        A bit is wrong.
+        Where simulations are compiled and run.
     """
-    engine = parameters.engine
-    pe, driver = engine.array.pe, Driver(parameters.build)
-    n, k, c = *x.shape, weights.channels
-    needs = {
-        "plane_words": driver.plane_words(n, k, planes),
-        "plane_groups": driver.group_words(n, k),
-        "weight_words": driver.weight_words(k, c),
-    }
-    for name, need in needs.items():
-        if need > getattr(engine, name):
-            raise ValueError(f"{name} must be at least {need} for [{n}, {k}] x [{k}, {c}]")
-    codec = AndaCodec(planes, pe.encoding, engine.rounding, pe.lanes)
-    wanted, _ = round_fp16(gemm(x, weights, codec, "fp32"))
-    scales = weights.scales[:, np.arange(-(-k // pe.lanes)) * pe.lanes // weights.block]
-    work.mkdir(parents=True, exist_ok=True)
-    data = Path(tempfile.mkdtemp(prefix="projection-", dir=work)).resolve() / "data.npz"
-    np.savez(
-        data,
-        activations=np.frombuffer(driver.activations(x), dtype=np.uint8),
-        weights=np.frombuffer(driver.weights(weights.levels, scales, bits=pe.level_bits), dtype=np.uint8),
-        results=wanted,
-    )
-    job: dict[str, Any] = {
-        "build": asdict(parameters.build),
-        "shape": [n, k, c],
-        "planes": planes,
-        "data": str(data),
-    }
-    top = Accelerator(parameters)
-    result = run_bench(
-        "sim.benches.accelerator_projection",
-        emit_verilog(top) if verilog is None else verilog,
-        top.module_name,
-        parameters=job,
-        simulator=simulator,
-        seed=1,
-        work=work,
-    ).check()
-    counts = json.loads(data.with_suffix(".json").read_text())
-    lanes = engine.array.rows * engine.array.columns * pe.lanes
-    return ProjectionRun(
-        result=result,
-        outputs=n * c,
-        macs=n * k * c,
-        cycles=counts["cycles"],
-        check=driver.check_cycles(n, k, c, planes),
-        beats=counts["beats"],
-        stalls={name.removeprefix("stall_"): counts[name] for name in counts if name.startswith("stall_")},
-        peak_macs=lanes / planes,
-    )
+
+    parameters: AcceleratorParameters
+    name: str
+    verilog: str
+    simulator: str
+    work: Path
+
+    @classmethod
+    def generate(
+        cls, parameters: AcceleratorParameters, *, simulator: str = "auto", work: Path = Path("build/sim")
+    ) -> SimulatedAccelerator:
+        """Print its Verilog."""
+        top = Accelerator(parameters)
+        return cls(parameters, top.module_name, emit_verilog(top), simulator, work)
+
+    def run(self, x: NDArray[np.float16], weights: IntegerWeights, planes: int) -> ProjectionRun:
+        """Load and multiply as a program does, and compare every bit that comes back with the golden model.
+
+        Parameters
+        ----------
+        x : float16 array [N, K]
+            Finite.
+        weights : IntegerWeights
+            [C, K], without zero points wider than the elements; a scale holds whole groups.
+        planes : int
+            Of the activations.
+
+        Returns
+        -------
+        ProjectionRun
+            Its figures are the accelerator's own counters, read from its registers.
+
+        Raises
+        ------
+        ValueError
+            An operand does not fit a buffer.
+        AssertionError
+            A bit is wrong.
+        """
+        engine, driver = self.parameters.engine, Driver(self.parameters.build)
+        n, k, c = *x.shape, weights.channels
+        self._require(n, k, c, planes)
+        job: dict[str, Any] = {
+            "build": asdict(self.parameters.build),
+            "shape": [n, k, c],
+            "planes": planes,
+            "data": str(self._operands(x, weights, planes)),
+        }
+        result = run_bench(
+            "sim.benches.accelerator_projection",
+            self.verilog,
+            self.name,
+            parameters=job,
+            simulator=self.simulator,
+            seed=1,
+            work=self.work,
+        ).check()
+        counts = json.loads(Path(job["data"]).with_suffix(".json").read_text())
+        array = engine.array
+        return ProjectionRun(
+            result=result,
+            outputs=n * c,
+            macs=n * k * c,
+            cycles=counts["cycles"],
+            beats=counts["beats"],
+            stalls={reason: counts[f"stall_{reason}"] for reason in STALLS},
+            peak_macs=array.rows * array.columns * array.pe.lanes / planes,
+            check=driver.check_cycles(n, k, c, planes),
+        )
+
+    def _require(self, n: int, k: int, c: int, planes: int) -> None:
+        driver = Driver(self.parameters.build)
+        needs = {
+            "plane_words": driver.plane_words(n, k, planes),
+            "plane_groups": driver.group_words(n, k),
+            "weight_words": driver.weight_words(k, c),
+        }
+        for name, need in needs.items():
+            if need > getattr(self.parameters.engine, name):
+                raise ValueError(f"{name} must be at least {need} for [{n}, {k}] x [{k}, {c}]")
+
+    def _operands(self, x: NDArray[np.float16], weights: IntegerWeights, planes: int) -> Path:
+        """What the streams bring, and the results that are right."""
+        engine, driver = self.parameters.engine, Driver(self.parameters.build)
+        pe = engine.array.pe
+        codec = AndaCodec(planes, pe.encoding, engine.rounding, pe.lanes)
+        results, _ = round_fp16(gemm(x, weights, codec, "fp32"))
+        groups, _ = tiled(weights.length, pe.lanes)
+        scales = weights.scales[:, np.arange(groups) * pe.lanes // weights.block]
+        self.work.mkdir(parents=True, exist_ok=True)
+        data = Path(tempfile.mkdtemp(prefix="projection-", dir=self.work)).resolve() / "data.npz"
+        np.savez(
+            data,
+            activations=np.frombuffer(driver.activations(x), dtype=np.uint8),
+            weights=np.frombuffer(driver.weights(weights.levels, scales, bits=pe.level_bits), dtype=np.uint8),
+            results=results,
+        )
+        return data
