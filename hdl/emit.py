@@ -18,10 +18,10 @@ from amaranth.hdl import ClockDomain
 from amaranth.hdl._ir import Fragment, PortDirection
 from amaranth.hdl._mem import MemoryInstance
 
-from .modules import EmissionPlatform, NamedComponent
+from .modules import EmissionPlatform, NamedComponent, require_equal_ports
 from .plain import spell_out
 
-__all__ = ["WAIVER", "emit_rtlil", "emit_verilog", "tool_versions"]
+__all__ = ["WAIVER", "Emitter", "emit_rtlil", "emit_verilog", "to_verilog", "tool_versions"]
 
 #: Exceptions to Verilator's lint, each with its reason.
 WAIVER = Path(__file__).with_name("lint.vlt")
@@ -33,6 +33,29 @@ _SIMPLIFY = ("proc", "opt_expr", "opt_merge", "wreduce", "opt_clean -purge")
 _CLEAN = ("opt_expr", "opt_merge", "opt_clean -purge")
 
 
+class Emitter:
+    """Prints designs; a module that several of them have is elaborated once."""
+
+    def __init__(self) -> None:
+        self._platform = EmissionPlatform()
+        #: Of each module its text as the top, and the names of the modules inside it.
+        self._printed: dict[str, tuple[str, list[str]]] = {}
+
+    def rtlil(self, component: NamedComponent) -> str:
+        """`component` as the first module, and every module below it once."""
+        platform = self._platform
+        known = platform.definitions.setdefault(component.module_name, component)
+        require_equal_ports(known, component)
+        names = [component.module_name]
+        for name in names:
+            if name not in self._printed:
+                text = _module_rtlil(platform, platform.definitions[name])
+                self._printed[name] = text, list(platform.instances)
+            names += [inner for inner in self._printed[name][1] if inner not in names]
+        first, *others = (self._printed[name][0] for name in names)
+        return "\n".join([first, *(re.sub(r"^attribute \\top 1\n", "", t, flags=re.M) for t in others)])
+
+
 def emit_verilog(component: NamedComponent) -> str:
     """One Verilog file with `component` as its first module, and every module below it once.
 
@@ -41,20 +64,19 @@ def emit_verilog(component: NamedComponent) -> str:
     str
         The text. The same component gives the same bytes.
     """
-    simplified = _yosys(emit_rtlil(component), *_SIMPLIFY, "write_rtlil")
+    return to_verilog(emit_rtlil(component), component.module_name)
+
+
+def to_verilog(rtlil: str, top: str) -> str:
+    """The Verilog of a design in RTLIL whose first module is `top`."""
+    simplified = _yosys(rtlil, *_SIMPLIFY, "write_rtlil")
     text = _yosys(spell_out(simplified), *_CLEAN, "write_verilog -noattr")
-    return _tidy(text, component.module_name)
+    return _tidy(text, top)
 
 
 def emit_rtlil(component: NamedComponent) -> str:
     """The same design in RTLIL, the input of every Yosys flow."""
-    platform = EmissionPlatform()
-    platform.definitions[component.module_name] = component
-    printed: dict[str, str] = {}
-    while waiting := [name for name in platform.definitions if name not in printed]:
-        name = waiting[0]
-        printed[name] = _module_rtlil(platform, platform.definitions[name], top=not printed)
-    return "\n".join(printed.values())
+    return Emitter().rtlil(component)
 
 
 def tool_versions() -> dict[str, str]:
@@ -76,7 +98,7 @@ def _yosys(design: str, *commands: str) -> str:
     return finished.stdout
 
 
-def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top: bool) -> str:
+def _module_rtlil(platform: EmissionPlatform, component: NamedComponent) -> str:
     platform.defining = component
     fragment = Fragment.get(component, platform)
     _forget_contents(fragment)
@@ -91,8 +113,6 @@ def _module_rtlil(platform: EmissionPlatform, component: NamedComponent, *, top:
         direction = PortDirection.Input if port.is_input else PortDirection.Output
         directed[port.name] = (signal, direction)
     text, _ = convert_fragment(fragment, directed, component.module_name, emit_src=False)
-    if not top:
-        text = re.sub(r"^attribute \\top 1\n", "", text, flags=re.M)
     # Nothing has a value before the reset: neither registers nor memories.
     text = re.sub(r"^\s*attribute \\init .*\n", "", text, flags=re.M)
     text = re.sub(r"^  cell \$meminit_v2 .*?^  end\n", "", text, flags=re.M | re.S)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 else:
     _Component = wiring.Component
 
-__all__ = ["EmissionPlatform", "NamedComponent", "Port", "flat_ports"]
+__all__ = ["EmissionPlatform", "NamedComponent", "Port", "flat_ports", "require_equal_ports"]
 
 
 class Port:
@@ -103,11 +103,34 @@ class NamedComponent(_Component):
         return self.build()
 
 
+def require_equal_ports(known: NamedComponent, component: NamedComponent) -> None:
+    """What can be seen from outside of two components of one name must be equal.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+    """
+    if known is component:
+        return
+    if [(p.name, p.width) for p in flat_ports(known)] != [(p.name, p.width) for p in flat_ports(component)]:
+        raise ValueError(f"two different components want to be the Verilog module `{component.module_name}`")
+
+
 class EmissionPlatform:
-    """Collects the modules that a design instantiates while it is elaborated for printing."""
+    """Collects the modules that a design instantiates while it is elaborated for printing.
+
+    Attributes
+    ----------
+    definitions : dict of NamedComponent
+        By their names.
+    instances : dict
+        Names of the modules that the one being defined has instances of, in the order of the first ones.
+    """
 
     def __init__(self) -> None:
         self.definitions: dict[str, NamedComponent] = {}
+        self.instances: dict[str, None] = {}
         self.defining: NamedComponent | None = None
         self.ports: list[tuple[Port, Signal]] = []
 
@@ -115,9 +138,9 @@ class EmissionPlatform:
         """An instance of `component`, whose definition is noted under its name."""
         name = component.module_name
         known = self.definitions.setdefault(name, component)
+        self.instances[name] = None
+        require_equal_ports(known, component)
         ports = flat_ports(component)
-        if [(p.name, p.width) for p in flat_ports(known)] != [(p.name, p.width) for p in ports]:
-            raise ValueError(f"two different components want to be the Verilog module `{name}`")
         connections: list[Any] = [("i" if p.is_input else "o", p.name, p.value) for p in ports]
         if component.clocked:
             connections.append(("i", "clk", ClockSignal()))
@@ -128,7 +151,7 @@ class EmissionPlatform:
     def define(self, component: NamedComponent) -> Module:
         """The body of one module, with a signal of its own for every port noted in `ports`."""
         body = component.build()
-        self.ports = []
+        self.ports, self.instances = [], {}
         fields: dict[int, tuple[Signal, list[Signal]]] = {}
         for port in flat_ports(component):
             signal = port.value
