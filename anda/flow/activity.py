@@ -207,7 +207,8 @@ class _Machine:
     def _population(self, words: Words) -> NDArray[np.int64]:
         """How many runs have a one, for each row."""
         counted = np.bitwise_count(words if self.mask[-1] == _ONES else words & self.mask)
-        return counted.sum(axis=1, dtype=np.int64)
+        found: NDArray[np.int64] = counted.sum(axis=1, dtype=np.int64)
+        return found
 
     def _steps(
         self, group: CellGroup, code: GateCode, low: int, high: int, target: Words, first: int
@@ -329,9 +330,10 @@ def _require_ports(netlist: GateNetlist, replay: Replay) -> None:
                     f"({', '.join(netlist.outputs)}), not at {name}"
                 )
         width = len(netlist.outputs[expected.data])
-        if expected.low + (expected.bits or 1) > width or width - expected.low > 64 and not expected.bits:
+        if not 1 <= (expected.bits or width - expected.low) <= min(width - expected.low, 64):
             raise ReplayError(
-                f"expected a result of up to 64 bits from bit {expected.low} of {expected.data}, which has {width}"
+                f"expected a result of up to 64 bits from bit {expected.low} on of {expected.data}, "
+                f"which has {width}"
             )
 
 

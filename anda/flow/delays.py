@@ -13,15 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from anda.flow.liberty import TABLE_GROUPS, Group, LibertyError, parse_liberty
+from anda.flow.liberty import (
+    FEMTOFARADS,
+    PICOSECONDS,
+    TABLE_GROUPS,
+    Group,
+    LibertyError,
+    numbers,
+    parse_liberty,
+    unit_size,
+)
 
 __all__ = ["Arc", "CellDelays", "Edge", "Table", "read_delays"]
 
 Edge = Literal["rise", "fall"]
 EDGES: tuple[Edge, Edge] = ("rise", "fall")
 
-_SECONDS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6}
-_FARADS = {"af": 1e-3, "ff": 1.0, "pf": 1e3, "nf": 1e6}
 _SLOPE_NAMES = ("input_net_transition", "input_transition_time", "constrained_pin_transition")
 
 
@@ -91,9 +98,9 @@ class _Units:
     """Reads the cells of one library in its own units and with its own table templates."""
 
     def __init__(self, library: Group) -> None:
-        self.time = _unit(library.attributes.get("time_unit", "1ns"), _SECONDS)
+        self.time = unit_size(library.attributes.get("time_unit", "1ns"), PICOSECONDS)
         amount, unit = library.lists.get("capacitive_load_unit", ("1", "pf"))[:2]
-        self.load = _unit(f"{amount}{unit}", _FARADS)
+        self.load = unit_size(f"{amount}{unit}", FEMTOFARADS)
         self.templates = {group.name: group for group in library.children("lu_table_template")}
 
     def cell(self, group: Group) -> CellDelays:
@@ -142,11 +149,11 @@ class _Units:
 
     def _table(self, group: Group) -> Table:
         template = self.templates.get(group.name, Group("lu_table_template", ()))
-        rows = [_numbers([row]) for row in group.lists.get("values", ())]
+        rows = [numbers([row]) for row in group.lists.get("values", ())]
         axes = []
         for n in (1, 2):
             words = group.lists.get(f"index_{n}") or template.lists.get(f"index_{n}") or ()
-            axes.append((template.attributes.get(f"variable_{n}", ""), _numbers(words)))
+            axes.append((template.attributes.get(f"variable_{n}", ""), numbers(words)))
         (first, one), (second, two) = axes
         if not one:
             return Table((0.0,), (0.0,), ((rows[0][0] * self.time,),))
@@ -180,15 +187,3 @@ def _segment(axis: Sequence[float], at: float) -> tuple[int, float]:
         return 0, 0.0
     i = min(max(bisect_right(axis, at) - 1, 0), len(axis) - 2)
     return i, (at - axis[i]) / (axis[i + 1] - axis[i])
-
-
-def _numbers(words: Iterable[str]) -> tuple[float, ...]:
-    return tuple(float(word) for text in words for word in text.replace(",", " ").replace("\\", " ").split())
-
-
-def _unit(text: str, units: dict[str, float]) -> float:
-    text = text.strip().lower()
-    for name, size in units.items():
-        if text.endswith(name):
-            return float(text.removesuffix(name) or 1) * size
-    raise LibertyError(f"Expected a unit among {', '.join(units)}, got {text!r}.")

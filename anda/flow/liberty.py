@@ -12,10 +12,23 @@ groups in `anda.flow.library`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["TABLE_GROUPS", "Group", "LibertyError", "parse_liberty"]
+__all__ = [
+    "FEMTOFARADS",
+    "PICOSECONDS",
+    "TABLE_GROUPS",
+    "Group",
+    "LibertyError",
+    "numbers",
+    "parse_liberty",
+    "unit_size",
+]
+
+#: Units of time in picoseconds, and of capacitance in femtofarads.
+PICOSECONDS = {"fs": 1e-3, "ps": 1.0, "ns": 1e3, "us": 1e6}
+FEMTOFARADS = {"af": 1e-3, "ff": 1.0, "pf": 1e3, "nf": 1e6}
 
 #: Groups that only timing and power need, left out when cells and functions are all one wants.
 TABLE_GROUPS = frozenset(
@@ -162,6 +175,33 @@ def parse_liberty(
     for group in root.children("library"):
         return group
     raise LibertyError(f"{source}: expected a group 'library (name) {{ ... }}', found none.")
+
+
+def numbers(words: Iterable[str]) -> tuple[float, ...]:
+    """All numbers in the words of a list attribute, such as `index_1 ("1, 2, 3");`."""
+    return tuple(float(word) for text in words for word in text.replace(",", " ").replace("\\", " ").split())
+
+
+def unit_size(text: str, units: Mapping[str, float]) -> float:
+    """A unit such as ``10ps`` as a number.
+
+    Parameters
+    ----------
+    text
+        As in the file, in any case.
+    units
+        What each unit is worth, the longer one of two that end alike first.
+
+    Raises
+    ------
+    LibertyError
+        When it is none of the units.
+    """
+    text = text.strip().lower()
+    for name, size in units.items():
+        if text.endswith(name):
+            return float(text.removesuffix(name) or 1) * size
+    raise LibertyError(f"Expected a unit among {', '.join(units)}, got {text!r}.")
 
 
 def _arguments(text: str) -> tuple[str, ...]:

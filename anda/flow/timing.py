@@ -18,7 +18,7 @@ from anda.flow.library import Cell, Library
 from anda.flow.report import LongestPath
 from anda.flow.yosys import Netlist, YosysError
 
-__all__ = ["longest_path"]
+__all__ = ["longest_path", "slopes"]
 
 _UNIT = Table((0.0,), (0.0,), ((1.0,),))
 _NONE = Table((0.0,), (0.0,), ((0.0,),))
@@ -47,22 +47,51 @@ def longest_path(netlist: Netlist, top: str, library: Library) -> LongestPath | 
     YosysError
         When the cells form a loop without a flip-flop.
     """
-    module = netlist["modules"][top]
-    instances = {name: cell for name, cell in module["cells"].items() if cell["type"] in library.cells}
-    types = {cell["type"] for cell in instances.values()}
-    delays = read_delays(library.files, types)
-    names = _names(module)
-    has_delays = any(cell.arcs or cell.clocked for cell in delays.values())
-    if not has_delays:
-        delays = {name: _one_each(library.cells[name]) for name in types}
-    arrivals, ends = _propagate(module, instances, delays, names)
-    if not ends:
+    analysis = _Analysis.of(netlist, top, library)
+    if not analysis.ends:
         return None
-    (time, event, end) = max(ends, key=lambda item: item[0])
-    start, cells = _trace(arrivals, event)
-    unit = library.time_unit if has_delays else "cells"
+    (time, event, end) = max(analysis.ends, key=lambda item: item[0])
+    start, cells = _trace(analysis.arrivals, event)
+    unit = library.time_unit if analysis.has_delays else "cells"
     scale = 1e-3 if unit == "ns" else 1.0
     return LongestPath(delay=time * scale, unit=unit, start=start, end=end, cells=cells)
+
+
+def slopes(netlist: Netlist, top: str, library: Library) -> dict[Wire, float]:
+    """How long a change of each wire takes, in ps: the mean of the slowest rise and the slowest fall.
+
+    Input ports change at once. Wires that nothing drives are left out.
+
+    Raises
+    ------
+    YosysError
+        When the cells form a loop without a flip-flop.
+    """
+    analysis = _Analysis.of(netlist, top, library)
+    found: dict[Wire, list[float]] = defaultdict(list)
+    for (wire, _), arrival in analysis.arrivals.items():
+        found[wire].append(arrival.slope)
+    return {wire: sum(both) / len(both) for wire, both in found.items()}
+
+
+@dataclass(frozen=True)
+class _Analysis:
+    """Arrival of every event of a netlist, and the times at which paths end."""
+
+    arrivals: dict[Event, _Arrival]
+    ends: list[tuple[float, Event, str]]
+    has_delays: bool
+
+    @classmethod
+    def of(cls, netlist: Netlist, top: str, library: Library) -> _Analysis:
+        module = netlist["modules"][top]
+        instances = {name: cell for name, cell in module["cells"].items() if cell["type"] in library.cells}
+        types = {cell["type"] for cell in instances.values()}
+        delays = read_delays(library.files, types)
+        has_delays = any(cell.arcs or cell.clocked for cell in delays.values())
+        if not has_delays:
+            delays = {name: _one_each(library.cells[name]) for name in types}
+        return cls(*_propagate(module, instances, delays, _names(module)), has_delays)
 
 
 def _one_each(cell: Cell) -> CellDelays:
