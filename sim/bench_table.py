@@ -16,6 +16,10 @@ from hdl.accelerator import Accelerator
 from hdl.accumulator import Accumulator
 from hdl.array import Array
 from hdl.array_column import weights_layout
+from hdl.baseline.bfp import Bfp
+from hdl.baseline.block import BlockParameters
+from hdl.binary import BinaryElement, binary_flags
+from hdl.binary_column import BinaryColumn
 from hdl.column import PeColumn
 from hdl.compressor import Compressor
 from hdl.datapath import Datapath
@@ -44,6 +48,18 @@ def _pe(component: Any, effort: int) -> dict[str, Any]:
         "rows": getattr(component, "rows", 0),
         "format": form.name if form else None,
         "groups": 3 * effort,
+    }
+
+
+def _binary(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    sides = [f"{side}_planes{rate}" for side in ("activation", "weight") for rate in ("", "_per_cycle")]
+    shape = ("lanes", *sides, "activations", "weights", "terms", "sum_bits", "latency")
+    return {name: getattr(p, name) for name in shape} | {
+        "certified": [p.certified.min, p.certified.max] if p.certified else None,
+        "flags": binary_flags(p),
+        "rows": getattr(component, "rows", 0),
+        "sums": effort,
     }
 
 
@@ -134,6 +150,7 @@ def _engine(component: Any, effort: int) -> dict[str, Any]:
         **{name: getattr(array, name) for name in ("rows", "columns", "columns_per_load")},
         **{name: getattr(array.pe, name) for name in of_element},
         **{name: getattr(p, name) for name in ("rounding", "plane_words", "plane_groups", "weight_words")},
+        **{name: getattr(p, name) for name in ("elementwise_words", "silu")},
         "weight_bits": Shape.cast(weights_layout(array)["weights"].shape).width,
         "format": array.format.name if array.format else None,
         "chains": effort,
@@ -163,10 +180,29 @@ def _heap(component: Any, effort: int) -> dict[str, Any]:
     return {**shape, "terms": terms, "cycles": 300 * effort}
 
 
+def _block(p: BlockParameters, effort: int) -> dict[str, Any]:
+    shape = ("bits", "encoding", "wires", "level_bits", "block", "lanes", "weights")
+    return {name: getattr(p, name) for name in shape} | {"rows": 2 * effort}
+
+
+def _bfp(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    return _block(p.block, effort) | {
+        "slots": p.slots,
+        "slot_bits": p.accumulator.slot_bits,
+        "latency": p.latency,
+        "exponents": [1, 30],
+        "weight_exponents": None,
+        "unit": -13 - p.block.bits,
+    }
+
+
 #: Which bench a component has: its module in sim.benches, and how its parameters are read off it.
 BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
     PeColumn: ("pe", _pe),
+    BinaryElement: ("binary", _binary),
+    BinaryColumn: ("binary", _binary),
     Compressor: ("compressor", _compressor),
     Accumulator: ("accumulator", _accumulator),
     MultiStageAccumulator: ("multistage", _multistage),
@@ -180,6 +216,7 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     Accelerator: ("accelerator", _accelerator),
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
+    Bfp: ("baseline_block", _bfp),
 }
 
 

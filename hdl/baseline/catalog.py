@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Protocol
 
+from golden.baseline.bfp import FIGNA_MANTISSA_BITS
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
+
+from .bfp import Bfp, BfpParameters
+from .block import BlockParameters
+from .figna import figna
 
 __all__ = ["BASELINES", "Baseline", "Builder", "Converter"]
 
@@ -73,9 +78,36 @@ class Baseline:
     note: str = ""
 
 
-def _by_name(entries: Iterable[Baseline]) -> dict[str, Baseline]:
-    return {entry.name: entry for entry in entries}
+def _by_name(*kinds: Iterable[Baseline]) -> dict[str, Baseline]:
+    return {entry.name: entry for entries in kinds for entry in entries}
 
 
-BASELINES: Mapping[str, Baseline] = _by_name(())
+def _bfp(name: str, title: str, source: str, parameters: BfpParameters, note: str) -> Baseline:
+    """A bit-parallel element on block floating point."""
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> Bfp:
+        return Bfp(parameters.with_cells(adder_cells))
+
+    return Baseline(name, title, source, element, (), parameters.macs_per_cycle, note)
+
+
+def _figna(mantissa_bits: int) -> Baseline:
+    suffix = "" if mantissa_bits == FIGNA_MANTISSA_BITS else f"-m{mantissa_bits}"
+    source = "FIGNA, HPCA 2024" if not suffix else "Anda, HPCA 2025, figure 15"
+    note = "truncated magnitudes, in two's complement on the wires; exact sum, one FP32 rounding a group"
+    return _bfp(f"figna{suffix}", f"FIGNA{suffix.upper()}", source, figna(mantissa_bits), note)
+
+
+def _parallel(bits: int) -> Baseline:
+    block = BlockParameters(bits=bits)
+    note = "all bits of a group in one cycle; the groups of two rows in turn"
+    return _bfp(
+        f"bfp{bits}", f"bit-parallel BFP, {bits} bits", "density bound", BfpParameters(block=block), note
+    )
+
+
+BASELINES: Mapping[str, Baseline] = _by_name(
+    (_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8)),
+    (_parallel(bits) for bits in range(4, 15)),
+)
 """The peers by name."""
