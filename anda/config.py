@@ -8,107 +8,37 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-__all__ = [
-    "AccumulatorSection",
-    "CompressorSection",
-    "ConfigError",
-    "DatapathSection",
-    "Design",
-    "FormatSection",
-    "ProcessingElementSection",
-    "load",
-    "preset_names",
-]
+from anda.config_sections import (
+    AcceleratorSection,
+    AccumulatorSection,
+    ArraySection,
+    CompressorSection,
+    DatapathSection,
+    ElementwiseSection,
+    EngineSection,
+    FormatSection,
+    ProcessingElementSection,
+    Section,
+)
+
+__all__ = ["ConfigError", "Design", "load", "parse", "preset_names"]
+
+
+#: For each table one that it cannot be without.
+_MADE_OF = {"array": "pe", "engine": "array", "elementwise": "engine", "accelerator": "engine"}
+#: Tables that came when there were recorded designs already: without them, hashes are what they were.
+_LATER_TABLES = ("array", "engine", "elementwise", "accelerator")
 
 
 class ConfigError(ValueError):
     """A design that cannot be built: the file, the key, what was expected and what came, in one sentence."""
 
 
-class _Section(BaseModel):
-    # Strict: a string is not a number, in TOML least of all.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class FormatSection(_Section):
-    """The number format of the activations (docs/contract.md, section 2)."""
-
-    encoding: Literal["twos-complement", "sign-magnitude"] = Field(
-        description="A group is P two's-complement planes, or a sign plane and M magnitude planes."
-    )
-    rounding: Literal["nearest", "truncate"] = Field(description="What happens to bits below the last plane.")
-    group: Literal[8, 16, 32, 64, 128, 256] = Field(
-        default=64, description="Activations that share an exponent, and lanes of a processing element."
-    )
-    max_planes: Annotated[int, Field(ge=2, le=17)] = Field(
-        default=17,
-        description="Most planes a group may take (M + 1 or P); the number is chosen at run time up to this.",
-    )
-
-
-class ProcessingElementSection(_Section):
-    """The bit-plane dot product of one group (docs/contract.md, section 5)."""
-
-    level_bits: Annotated[int, Field(ge=1, le=8)] = Field(
-        default=4, description="Width of a signed weight level."
-    )
-    planes_per_cycle: Literal[1, 2, 4] = Field(default=1, description="Planes taken in one clock cycle.")
-    weights: Literal["outside", "shared", "inside"] = Field(
-        default="outside",
-        description="Where the weight registers are: outside, left to the user; shared, one buffer for a "
-        "column of elements; inside, double-buffered in every element, as published.",
-    )
-    rows: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        default=None,
-        description="Elements of a column, which share one weight buffer; only with shared weights.",
-    )
-    reduction: Literal["heap", "tree"] = Field(
-        default="heap",
-        description="How 64 products become one sum: one bit heap, or a tree of adders as published.",
-    )
-    accumulator_bits: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        default=None, description="Width of the plane accumulator; without it, the exact one."
-    )
-
-    @model_validator(mode="after")
-    def _rows_share(self) -> ProcessingElementSection:
-        if (self.weights == "shared") != (self.rows is not None):
-            raise ValueError(
-                'pe.weights = "shared" and pe.rows, how many elements share them, need each other'
-            )
-        return self
-
-
-class CompressorSection(_Section):
-    """The bit-plane compressor: FP16 values in, plane words and exponents out."""
-
-    lanes: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=1, description="Groups compressed at the same time."
-    )
-
-
-class AccumulatorSection(_Section):
-    """The FP32 accumulator across groups (docs/contract.md, section 6)."""
-
-    elements: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=1, description="Processing elements that one accumulator serves in turn."
-    )
-    output: Literal["fp32", "fp16"] = Field(default="fp32", description="How a result leaves.")
-
-
-class DatapathSection(_Section):
-    """One row end to end: a compressor, elements that share its planes, and their accumulators."""
-
-    columns: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=4, description="Processing elements in the row; an accumulator serves one of them or all."
-    )
-
-
-class Design(_Section):
+class Design(Section):
     """A design: its number format and the components to build for it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)] = Field(
@@ -124,21 +54,64 @@ class Design(_Section):
     datapath: DatapathSection | None = Field(
         default=None, description="Build a whole row of [compressor], [pe] and [accumulator]."
     )
+    array: ArraySection | None = Field(
+        default=None, description="Build an array of [pe], with accumulators of its own."
+    )
+    engine: EngineSection | None = Field(
+        default=None, description="Build a matrix engine of [array], with a compressor of its own."
+    )
+    elementwise: ElementwiseSection | None = Field(
+        default=None, description="Give the [engine] an elementwise unit."
+    )
+    accelerator: AcceleratorSection | None = Field(default=None, description="Put the [engine] behind a bus.")
 
     @model_validator(mode="after")
-    def _builds_something(self) -> Design:
+    def _tables_have_what_they_need(self) -> Design:
         if self.pe is None and self.compressor is None and self.accumulator is None:
             raise ValueError("at least one of the tables [pe], [compressor] and [accumulator] is required")
         if self.accumulator is not None and self.pe is None:
             raise ValueError("[accumulator] needs [pe], which says how wide the sums are that it adds up")
         if self.datapath is not None and (self.compressor is None or self.accumulator is None):
             raise ValueError("[datapath] needs [compressor], [pe] and [accumulator], which it is made of")
+        for table, needed in _MADE_OF.items():
+            if getattr(self, table) is not None and getattr(self, needed) is None:
+                raise ValueError(f"[{table}] needs [{needed}], which it is made of")
+        self._require_places()
         return self
+
+    def _require_places(self) -> None:
+        """Weights are somewhere, and the number of rows is said once."""
+        if self.pe is None:
+            return
+        if self.array is not None and self.pe.weights == "outside":
+            raise ValueError('an [array] holds its weights: pe.weights must be "shared" or "inside"')
+        if self.array is not None and self.pe.rows is not None:
+            raise ValueError("pe.rows is for a column alone; those of an array are array.rows")
+        if self.pe.weights == "shared" and self.column_rows is None:
+            raise ValueError('pe.weights = "shared" needs pe.rows, how many elements share them')
+
+    @property
+    def column_rows(self) -> int | None:
+        """Elements of a column that share their weights; None if none do."""
+        if self.pe is None or self.pe.weights != "shared":
+            return None
+        return self.pe.rows if self.array is None else self.array.rows
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What was chosen, as JSON holds it, with its defaults."""
+        shape = self.model_dump(mode="json", exclude={"description"})
+        for table in _LATER_TABLES:
+            if shape[table] is None:
+                del shape[table]
+        if self.pe is not None and self.pe.weight_format is None:
+            del shape["pe"]["weight_format"]
+        return shape
 
     @property
     def hash(self) -> str:
         """SHA-256 of everything that shapes the hardware: equal designs have equal hashes."""
-        shape = self.model_dump(mode="json", exclude={"name", "description"})
+        shape = {name: value for name, value in self.configuration.items() if name != "name"}
         return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
 
 

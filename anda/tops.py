@@ -9,20 +9,34 @@ from functools import partial
 from typing import Any
 
 from anda.config import Design
+from golden import formats
+from golden.formats import Format
 from golden.interval import Interval
+from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.accumulator import Accumulator, AccumulatorParameters
+from hdl.array import Array, ArrayParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
+from hdl.elementwise import Elementwise
+from hdl.engine import Engine, EngineParameters
+from hdl.group_buffer import GroupBuffer
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
+from hdl.plane_store import PlaneStore
+from hdl.weight_store import WeightStore
 
 __all__ = [
     "Top",
+    "accelerator_parameters",
     "accumulator_parameters",
+    "array_parameters",
+    "choose",
     "compressor_parameters",
     "datapath_parameters",
+    "engine_parameters",
+    "parts",
     "pe_parameters",
     "tops",
 ]
@@ -35,7 +49,8 @@ class Top:
     Attributes
     ----------
     role : str
-        What it is in the design: compressor, pe, column, accumulator or datapath.
+        What it is in the design: compressor, pe, column, accumulator, datapath, array, engine or accelerator;
+        or a part of an engine.
     make : callable
         Makes the component; its parameters are valid.
     parameters : dict
@@ -73,13 +88,38 @@ def tops(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> list[Top
     if design.pe is not None:
         parameters = pe_parameters(design, adder_cells)
         found.append(_top("pe", ProcessingElement, parameters))
-        if design.pe.rows is not None:
-            column = _top("column", partial(PeColumn, rows=design.pe.rows), parameters)
-            found.append(replace(column, parameters=column.parameters | {"rows": design.pe.rows}))
+        if design.column_rows is not None:
+            found.append(_column(design, design.column_rows, parameters))
         if design.accumulator is not None:
             found.append(_top("accumulator", Accumulator, accumulator_parameters(design, adder_cells)))
         if design.datapath is not None:
             found.append(_top("datapath", Datapath, datapath_parameters(design, adder_cells)))
+    if design.array is not None:
+        found.append(_top("array", Array, array_parameters(design, adder_cells)))
+    if design.engine is not None:
+        found.append(_top("engine", Engine, engine_parameters(design, adder_cells)))
+    if design.accelerator is not None:
+        found.append(_top("accelerator", Accelerator, accelerator_parameters(design, adder_cells)))
+    return found
+
+
+def parts(design: Design) -> list[Top]:
+    """What an engine is made of besides its array: no files of their own, but checks of their own.
+
+    The list is empty without an engine. A compressor is named only if the design has no other.
+    """
+    if design.engine is None:
+        return []
+    engine = engine_parameters(design)
+    found = [
+        _top("plane_store", PlaneStore, engine.planes),
+        _top("weight_store", WeightStore, engine.weights),
+        _top("group_buffer", GroupBuffer, engine.groups),
+    ]
+    if design.compressor is None:
+        found.append(_top("compressor", Compressor, engine.compressor))
+    if engine.elementwise is not None:
+        found.append(_top("elementwise", Elementwise, engine.elementwise))
     return found
 
 
@@ -156,6 +196,58 @@ def datapath_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLA
     )
 
 
+def array_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> ArrayParameters:
+    """Parameters of the array.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or its parts do not fit each other.
+    """
+    if design.array is None:
+        raise ValueError(f"the design {design.name} has no array: its file needs a table [array]")
+    return ArrayParameters(
+        pe=pe_parameters(design, adder_cells), format=_weight_format(design), **design.array.model_dump()
+    )
+
+
+def engine_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> EngineParameters:
+    """Parameters of the matrix engine.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or its parts do not fit each other.
+    """
+    if design.engine is None:
+        raise ValueError(f"the design {design.name} has no engine: its file needs a table [engine]")
+    unit = design.elementwise
+    return EngineParameters(
+        array=array_parameters(design, adder_cells),
+        rounding=design.format.rounding,
+        **design.engine.model_dump(),
+        elementwise_words=unit.words if unit else 0,
+        silu=bool(unit and unit.silu),
+    )
+
+
+def accelerator_parameters(
+    design: Design, adder_cells: AdderCells = AdderCells.PLAIN
+) -> AcceleratorParameters:
+    """Parameters of the accelerator.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or its parts do not fit each other.
+    """
+    if design.accelerator is None:
+        raise ValueError(f"the design {design.name} has no accelerator: its file needs a table [accelerator]")
+    return AcceleratorParameters(
+        engine=engine_parameters(design, adder_cells), **design.accelerator.model_dump()
+    )
+
+
 def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> PeParameters:
     """Parameters of the processing element.
 
@@ -179,6 +271,20 @@ def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) ->
     )
 
 
+def _column(design: Design, rows: int, parameters: PeParameters) -> Top:
+    """A column, whose rows and format are no parameters of its elements."""
+    form = _weight_format(design)
+    column = _top("column", partial(PeColumn, rows=rows, format=form), parameters)
+    more = {"rows": rows} | ({"format": form.name} if form else {})
+    return replace(column, parameters=column.parameters | more)
+
+
+def _weight_format(design: Design) -> Format | None:
+    """Of the codes that are loaded; None: levels are."""
+    name = design.pe.weight_format if design.pe else None
+    return formats.get(name) if name else None
+
+
 def _top(role: str, component: Callable[[Any], NamedComponent], parameters: Any) -> Top:
     """A component whose parameters are a dataclass: what is a property of that, is a fact for the sidecar."""
     facts = {
@@ -196,6 +302,8 @@ def _values(parameters: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """A parameter as JSON holds it."""
+    if isinstance(value, Format):
+        return value.name
     if is_dataclass(value):
         return _values(value)
     return value.name.lower() if isinstance(value, Enum) else value
