@@ -22,7 +22,8 @@ def generate(
 
     The sidecar NAME.json says what NAME.v is: ports, parameters, latency, exact ranges of the integers,
     digest of the configuration, versions of the tools. The same input gives the same bytes. lint.vlt holds
-    the reasoned exceptions under which `verilator --lint-only -Wall lint.vlt NAME.v` is clean.
+    the reasoned exceptions under which `verilator --lint-only -Wall lint.vlt NAME.v` is clean. Beside an
+    accelerator are its registers (Markdown, JSON, C, SystemRDL) and DESIGN.core for FuseSoC.
 
     A design is a preset, or a TOML file such as
 
@@ -42,28 +43,33 @@ def generate(
         [accumulator]                   # FP32 sums across groups
         [datapath]                      # a row of all three, end to end
 
-    `anda schema` prints every key with its meaning, range and default. Exit status 2 when the design
-    is not valid; then nothing is written.
+    `anda schema` prints every key with its meaning, range and default. With [array], [engine], [elementwise]
+    and [accelerator], as in the preset `accelerator`, it is a matrix engine behind a bus. Exit status 2 when
+    the design is not valid; then nothing is written.
     """
+    from anda.accelerator_files import companions
     from anda.config import load
     from anda.files import write_all
-    from anda.generate import generate as make
+    from anda.generate import generate_all
     from anda.tops import tops
     from hdl.emit import WAIVER
 
     design = load(source)
-    products = []
     with progress() as bar:
-        for top in bar.track(tops(design), description=f"generating {design.name}"):
-            products.append(make(design, top))
+        wanted = tops(design)
+        task = bar.add_task(f"generating {design.name}", total=len(wanted))
+        products = generate_all(design, wanted, lambda: bar.advance(task))
     written = [product.write(output) for product in products]
-    write_all(output, {WAIVER.name: WAIVER.read_text(encoding="utf-8")})
+    others = {WAIVER.name: WAIVER.read_text(encoding="utf-8"), **companions(design)}
+    write_all(output, others)
     if as_json:
         found = [
             {"role": product.role, "top": product.name, "files": [str(path) for path in paths]}
             for product, paths in zip(products, written, strict=True)
         ]
-        print_json({"design": design.name, "configuration_sha256": design.hash, "tops": found})
+        hashed = {"design": design.name, "configuration_sha256": design.hash}
+        print_json({**hashed, "tops": found, "others": [str(output / name) for name in others]})
     else:
         rows = [(product.role, f"{product.name}.v", product.verilog.count("\n")) for product in products]
-        print_table(f"Written to {output}, with a .json beside each", ["component", "file", "lines"], rows)
+        rows += [("-", name, text.count("\n")) for name, text in others.items()]
+        print_table(f"Written to {output}, with a .json beside each .v", ["component", "file", "lines"], rows)

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from anda.accelerator_files import accelerator_files, accelerator_parameters
-
-_TYPES = {".v": "verilogSource", ".vlt": "vlt", ".h": "user", ".rdl": "user", ".json": "user"}
+from anda.accelerator_files import accelerator_files, accelerator_parameters, core_file
 
 
 def main() -> None:
@@ -19,13 +17,9 @@ def main() -> None:
     for name, text in files.items():
         Path(name).write_text(text)
     top = Path(next(iter(files))).stem
-    core = {
-        "name": request["vlnv"],
-        "filesets": {"rtl": {"files": [{name: {"file_type": _TYPES[Path(name).suffix]}} for name in files]}},
-        "targets": {"default": {"filesets": ["rtl"], "toplevel": top}},
-    }
+    core = core_file(request["vlnv"], "An accelerator and its registers", files, top)
     name = request["vlnv"].split(":")[2]
-    Path(f"{name}.core").write_text("CAPI=2:\n" + yaml.safe_dump(core))
+    Path(f"{name}.core").write_text(core)
 
 
 if __name__ == "__main__":
