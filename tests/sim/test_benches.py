@@ -40,7 +40,7 @@ SIMULATORS = available_simulators()
 SMALL = "icarus" if "icarus" in SIMULATORS else "verilator"
 COUNT = 3 if SMALL == "icarus" else 1
 # What is made of the others has few runs by day.
-WHOLE = ("array", "engine", "accelerator")
+WHOLE = ("array", "engine", "gated engine", "accelerator")
 
 SMALL_ARRAY = ArrayParameters(
     pe=PeParameters(lanes=8, max_planes=6), rows=6, columns=4, sharing=3, columns_per_load=2
@@ -88,6 +88,16 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
             plane_words=256,
             plane_groups=64,
             weight_words=512,
+        )
+    ),
+    "gated engine": lambda: Engine(
+        EngineParameters(
+            array=ArrayParameters(pe=PeParameters(lanes=8, max_planes=4), rows=2, columns=4, sharing=1),
+            plane_words=256,
+            plane_groups=64,
+            weight_words=512,
+            elementwise_words=16,
+            silu=True,
         )
     ),
 }
@@ -170,7 +180,9 @@ def test_a_component_without_a_bench_is_refused() -> None:
         bench_of(cell)
 
 
-@pytest.mark.parametrize("name", ["plane store", "weight store", "group buffer", "elementwise", "engine"])
+@pytest.mark.parametrize(
+    "name", ["plane store", "weight store", "group buffer", "elementwise", "engine", "gated engine"]
+)
 def test_parts_of_the_engine(name: str, sim_work: Path) -> None:
     report = verify(TINY[name](), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
     assert_complete(report.coverage)
