@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 from golden import formats
 from golden.interval import Interval
@@ -18,6 +18,8 @@ from golden.multistage import POLICIES, Stage
 from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
+from hdl.binary import BinaryElement, BinaryParameters, Signs
+from hdl.binary_column import BinaryColumn
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
@@ -35,6 +37,8 @@ __all__ = [
     "distinct",
     "draw_accelerator",
     "draw_array",
+    "draw_binary",
+    "draw_binary_column",
     "draw_certified",
     "draw_column",
     "draw_compressor",
@@ -75,8 +79,46 @@ def draw_pe(random: Random) -> Recipe:
 def draw_certified(parameters: PeParameters, random: Random) -> Interval:
     """Certified sums of an element: one lane's products at the least, all of them at the most."""
     product = parameters.activation_range * parameters.level_range
-    one, all_lanes = product.hull(Interval(0, 0)), parameters.type_range
+    return _certified(product, parameters.type_range, random)
+
+
+def _certified(product: Interval, all_terms: Interval, random: Random) -> Interval:
+    one, all_lanes = product.hull(Interval(0, 0)), all_terms.hull(Interval(0, 0))
     return Interval(random.randint(all_lanes.min, one.min), random.randint(one.max, all_lanes.max))
+
+
+def draw_binary(random: Random) -> Recipe:
+    """A binary element: any planes, serial, parallel or mixed; small ones more often."""
+    return partial(BinaryElement, _binary(random))
+
+
+def draw_binary_column(random: Random) -> Recipe:
+    """A few small binary elements that share their weight words."""
+    return partial(BinaryColumn, _binary(random), rows=random.randint(1, 4))
+
+
+def _binary(random: Random) -> BinaryParameters:
+    planes = random.randint(1, 8), random.randint(1, 8)
+    lanes = random.choice((1, 2, 3, 4, 8, 8, 16))
+    signs = get_args(Signs)
+    exact = BinaryParameters(
+        lanes=lanes,
+        activation_planes=planes[0],
+        weight_planes=planes[1],
+        activation_planes_per_cycle=random.choice((1, planes[0], random.randint(1, planes[0]))),
+        weight_planes_per_cycle=random.choice((1, planes[1], random.randint(1, planes[1]))),
+        activations=random.choice(signs),
+        weights=random.choice(signs),
+        terms=lanes * random.randint(2, 6),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    kind = random.choice(("exact", "exact", "wider", "certified"))
+    if kind == "wider":
+        return replace(exact, accumulator_bits=exact.sum_bits + random.randint(0, 8))
+    if kind == "certified":
+        product = exact.activation_range * exact.weight_range
+        return replace(exact, certified=_certified(product, exact.type_range, random))
+    return exact
 
 
 def draw_column(random: Random) -> Recipe:
@@ -280,6 +322,8 @@ DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "accelerator": draw_accelerator,
     "pe": draw_pe,
     "column": draw_column,
+    "binary": draw_binary,
+    "binary column": draw_binary_column,
     "compressor": draw_compressor,
     "weights": draw_weights,
     "heap": draw_heap,
