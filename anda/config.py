@@ -163,8 +163,10 @@ def parse(text: str, where: str) -> Design:
 
 
 def _sentence(error: ValidationError, where: str) -> str:
-    """The first complaint of pydantic as one sentence."""
-    first: Any = error.errors()[0]
+    """The complaint of pydantic that explains the most, as one sentence."""
+    found: list[Any] = list(error.errors())
+    # A key that is written wrong is missing as well: its name is what helps.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{where}: {key} is not a known key{_suggestion(first['loc'])}"
