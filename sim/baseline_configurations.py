@@ -10,9 +10,11 @@ from typing import Any
 from golden.bitplanes import Encoding
 from hdl.baseline.bfp import Bfp, BfpParameters
 from hdl.baseline.block import BlockParameters
+from hdl.baseline.fp_fp import FpFp, FpFpParameters
+from hdl.baseline.mxint8 import MxInt8, MxInt8Parameters
 from hdl.heap import AdderCells
 
-__all__ = ["BASELINE_DRAWS", "draw_bfp", "draw_block"]
+__all__ = ["BASELINE_DRAWS", "draw_bfp", "draw_block", "draw_fp_fp"]
 
 
 def draw_block(random: Random) -> BlockParameters:
@@ -38,7 +40,31 @@ def draw_bfp(random: Random) -> partial[Any]:
     return partial(Bfp, BfpParameters(block=draw_block(random)))
 
 
+def draw_fp_fp(random: Random) -> partial[Any]:
+    """A few FP16 multiply-adds."""
+    parameters = FpFpParameters(
+        lanes=random.randint(1, 4),
+        slots=random.randint(1, 5),
+        weights=random.choice(("outside", "inside")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(FpFp, parameters)
+
+
+def draw_mxint8(random: Random) -> partial[Any]:
+    """MXINT8 activations times either kind of weights."""
+    parameters = MxInt8Parameters(
+        kind=random.choice(("int4", "mxint8")),
+        lanes=random.choice((1, 2, 4, 8, 16)),
+        weights=random.choice(("outside", "inside")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(MxInt8, parameters)
+
+
 #: How to draw each kind of peer.
 BASELINE_DRAWS: dict[str, Callable[[Random], partial[Any]]] = {
     "bfp": draw_bfp,
+    "mxint8": draw_mxint8,
+    "fp-fp": draw_fp_fp,
 }

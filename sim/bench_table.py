@@ -12,12 +12,15 @@ from typing import Any
 
 from amaranth.hdl import Shape
 
+from golden.baseline.mxint8 import CODES
 from hdl.accelerator import Accelerator
 from hdl.accumulator import Accumulator
 from hdl.array import Array
 from hdl.array_column import weights_layout
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.block import BlockParameters
+from hdl.baseline.mxint8 import MxInt8
+from hdl.baseline.fp_fp import FpFp
 from hdl.binary import BinaryElement, binary_flags
 from hdl.binary_column import BinaryColumn
 from hdl.column import PeColumn
@@ -197,6 +200,24 @@ def _bfp(component: Any, effort: int) -> dict[str, Any]:
     }
 
 
+def _fp_fp(component: Any, effort: int) -> dict[str, Any]:
+    shape = ("lanes", "slots", "slot_bits", "weights", "latency")
+    return {name: getattr(component.parameters, name) for name in shape} | {"rows": effort}
+
+
+def _mxint8(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    codes = [CODES.min, CODES.max]
+    return _block(p.block, effort) | {
+        "slots": 1,
+        "slot_bits": 0,
+        "latency": p.latency,
+        "exponents": codes,
+        "weight_exponents": None if p.accumulator.scaled else codes,
+        "unit": p.accumulator.unit,
+    }
+
+
 #: Which bench a component has: its module in sim.benches, and how its parameters are read off it.
 BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
@@ -217,6 +238,8 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     WeightBuffer: ("weights", _weights),
     HeapUnit: ("heap", _heap),
     Bfp: ("baseline_block", _bfp),
+    MxInt8: ("baseline_block", _mxint8),
+    FpFp: ("baseline_fp_fp", _fp_fp),
 }
 
 

@@ -1,0 +1,207 @@
+"""FP32 accumulation of one exact product a lane and cycle: the loop that floating-point peers share.
+
+The arithmetic is that of this project's accumulator (`hdl.fused_add`): the peers get the adder that our own
+elements get, with a register in its middle, so that both run at one clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream
+from amaranth.lib.wiring import In, Out
+
+from golden.interval import Interval
+from hdl.float32 import EXPONENT_BITS, WORD_BITS
+from hdl.fused_add import AlignedSum, RoundedWord
+from hdl.modules import NamedComponent
+from hdl.window import Window
+
+__all__ = ["FusedLoop", "ProductWindow", "products_layout", "selected", "words_layout"]
+
+
+@dataclass(frozen=True)
+class ProductWindow(Window):
+    """The window of the adder for products that are not those of a group's sum.
+
+    Parameters
+    ----------
+    largest : int
+        Magnitude of the largest product, in units of its last bit.
+    lack : int
+        How far below the top bit of the largest product the leading bit of any other may be: the `slack` of
+        the argument in `hdl.window`.
+    """
+
+    sum_bits: int = field(init=False, default=0)
+    max_planes: int = field(init=False, default=2)
+    largest: int
+    lack: int
+
+    @property
+    def product(self) -> Interval:
+        """A product in units of its last bit, of either sign."""
+        return Interval(-self.largest, self.largest)
+
+    @property
+    def slack(self) -> int:
+        """How far below the top of the window a nonzero product's leading bit may be."""
+        return self.lack
+
+
+def _slot(bits: int) -> dict[str, int]:
+    return {"slot": bits} if bits else {}
+
+
+def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLayout:
+    """A product for each lane with the exponent field of its top bit, whose accumulators they go to, and
+    where sums begin and end.
+    """
+    return data.StructLayout(
+        {
+            "products": data.ArrayLayout(signed(window.product.bits), lanes),
+            "fields": data.ArrayLayout(EXPONENT_BITS, lanes),
+            **_slot(slot_bits),
+            "first": 1,
+            "last": 1,
+        }
+    )
+
+
+def words_layout(lanes: int, slot_bits: int) -> data.StructLayout:
+    """An ordered word (`hdl.float32`) for each lane, and whose they are."""
+    return data.StructLayout({"words": data.ArrayLayout(WORD_BITS, lanes), **_slot(slot_bits)})
+
+
+def selected(values: Sequence[Value], index: Value) -> Value:
+    """One of the values, by a tree of multiplexers; an odd one out moves up as it is."""
+    level = list(values)
+    for bit in index:
+        pairs: list[Value] = [Mux(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=False)]
+        level = pairs + level[2 * len(pairs) :]
+    return level[0]
+
+
+class FusedLoop(NamedComponent):
+    """`A <- round_fp32(A + product)` in every lane, rounded once, to nearest even.
+
+    All lanes step together. Products of different slots are taken one a cycle, those of one slot two cycles
+    apart. Products with `last` hold the input back for two cycles more, and then until the sums are taken:
+    they wait in the accumulators.
+
+    Parameters
+    ----------
+    window : Window
+    lanes : int
+        Adders.
+    slots : int
+        Accumulators of each.
+
+    Members
+    -------
+    products : In(stream.Signature(products_layout(window, lanes, slot_bits)))
+        As `hdl.scaled_sum.ScaledSum` gives them. `first` starts at +0.
+    sums : Out(stream.Signature(words_layout(lanes, slot_bits)))
+        Three cycles after the products with `last`.
+    """
+
+    products: stream.Interface
+    sums: stream.Interface
+
+    def __init__(self, window: Window, lanes: int, slots: int):
+        self.window = window
+        self.lanes = lanes
+        self.slots = slots
+        self.slot_bits = (slots - 1).bit_length()
+        super().__init__(
+            {
+                "products": In(stream.Signature(products_layout(window, lanes, self.slot_bits))),
+                "sums": Out(stream.Signature(words_layout(lanes, self.slot_bits))),
+            }
+        )
+
+    @property
+    def module_name(self) -> str:
+        """For instance `baseline_fused_loop_23_30_4x2`."""
+        w = self.window
+        return f"baseline_fused_loop_{w.product.bits}_{w.bits}_{self.lanes}x{self.slots}"
+
+    def build(self) -> Module:
+        """Control for all lanes, and each lane's adder between its registers."""
+        m = Module()
+        given = self.products.payload
+        adding, rounding, leaving = (Signal(name=name) for name in ("adding", "rounding", "leaving"))
+        adding_first, adding_last, rounding_last = (
+            Signal(name=name, reset_less=True) for name in ("adding_first", "adding_last", "rounding_last")
+        )
+        adding_slot, rounding_slot = (
+            Signal(self.slot_bits, name=name, reset_less=True) for name in ("adding_slot", "rounding_slot")
+        )
+        accept, same_slot, ending, finishing, held = (
+            Signal(name=name) for name in ("accept", "same_slot", "ending", "finishing", "held")
+        )
+        m.d.comb += [
+            same_slot.eq(adding & (adding_slot == given.slot) if self.slot_bits else adding),
+            finishing.eq(rounding & rounding_last),
+            ending.eq((adding & adding_last) | finishing),
+            held.eq(leaving & ~self.sums.ready),
+            self.products.ready.eq(~(same_slot | ending | held)),
+            accept.eq(self.products.valid & self.products.ready),
+            self.sums.valid.eq(leaving),
+        ]
+        m.d.sync += [
+            adding.eq(accept),
+            adding_first.eq(given.first),
+            adding_last.eq(given.last),
+            rounding.eq(adding),
+            rounding_last.eq(adding_last),
+            leaving.eq(finishing | held),
+        ]
+        if self.slot_bits:
+            # While sums leave, nothing is added: the accumulators are read for one or for the other.
+            m.d.sync += [
+                rounding_slot.eq(adding_slot),
+                adding_slot.eq(Mux(finishing, rounding_slot, Mux(held, adding_slot, given.slot))),
+            ]
+            m.d.comb += self.sums.payload.slot.eq(adding_slot)
+        for lane in range(self.lanes):
+            m.d.comb += self.sums.payload.words[lane].eq(
+                self._lane(m, lane, adding_first, rounding, rounding_slot, adding_slot)
+            )
+        return m
+
+    def _lane(self, m: Module, lane: int, first: Value, write: Value, to: Value, read: Value) -> Value:
+        """The registers and the adder of one lane; its accumulator of the slot `read`."""
+        window, given = self.window, self.products.payload
+        m.submodules[f"aligned_{lane}"] = aligned = AlignedSum(window)
+        m.submodules[f"rounded_{lane}"] = rounded = RoundedWord(window)
+        product = Signal(signed(window.product.bits), name=f"product_{lane}", reset_less=True)
+        product_field = Signal(EXPONENT_BITS, name=f"product_field_{lane}", reset_less=True)
+        total = Signal(signed(window.total.bits), name=f"total_{lane}", reset_less=True)
+        total_field = Signal(EXPONENT_BITS, name=f"total_field_{lane}", reset_less=True)
+        inexact = Signal(name=f"inexact_{lane}", reset_less=True)
+        words = [Signal(WORD_BITS, name=f"word_{lane}_{i}", reset_less=True) for i in range(self.slots)]
+        for i, word in enumerate(words):
+            with m.If(write & (to == i) if self.slots > 1 else write):
+                m.d.sync += word.eq(rounded.word)
+        current = Signal(WORD_BITS, name=f"word_{lane}")
+        m.d.comb += [
+            current.eq(selected(words, read)),
+            aligned.word.eq(current),
+            aligned.first.eq(first),
+            aligned.product.eq(product),
+            aligned.product_field.eq(product_field),
+            rounded.total.eq(total),
+            rounded.field.eq(total_field),
+            rounded.inexact.eq(inexact),
+        ]
+        m.d.sync += [
+            product.eq(given.products[lane]),
+            product_field.eq(given.fields[lane]),
+            total.eq(aligned.total),
+            total_field.eq(aligned.field),
+            inexact.eq(aligned.inexact),
+        ]
+        return current
