@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.binary_packing import pack_five, unpack_five
 from golden.bitplanes import Words
 from golden.formats.packing import WORDS, pack, unpack
 from golden.interval import Interval
@@ -220,12 +221,17 @@ class BinaryOperand:
     def packed(self) -> NDArray[np.uint8]:
         """Balanced codes as they lie in memory, [rows, words]: three to 7 bits (W2*), or five to 8 (W1*).
 
+        Five levels are coded as in `golden.binary_packing`, three as in `golden.formats.packing`.
+
         Raises
         ------
         ValueError
             The codes are not balanced: their planes are as short as they can be.
         """
-        return pack(self.codes.astype(np.uint8), self._levels())
+        if not self.format.balanced:
+            raise ValueError(f"codes of {self.format} are stored as planes; only balanced ones are packed")
+        digits = self.codes.astype(np.uint8)
+        return pack_five(digits) if self.format.bits == 2 else pack(digits, 3)
 
     @classmethod
     def from_packed(
@@ -239,12 +245,8 @@ class BinaryOperand:
         """The operand with these packed balanced codes: the inverse of `packed`."""
         if not format.balanced:
             raise ValueError(f"packed codes are balanced, unlike {format}")
-        return cls(unpack(packed, format.range.max + 1, length).astype(np.int16), format, zeros, scales)
-
-    def _levels(self) -> int:
-        if not self.format.balanced:
-            raise ValueError(f"codes of {self.format} are stored as planes; only balanced ones are packed")
-        return self.format.range.max + 1
+        digits = unpack_five(packed, length) if format.bits == 2 else unpack(packed, 3, length)
+        return cls(digits.astype(np.int16), format, zeros, scales)
 
     def dequantize(self) -> NDArray[np.float64]:
         """Exact values, float64 [rows, K]."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from golden import formats
 from golden.binary import BinaryFormat, BinaryOperand
 from golden.binary_order import Rate, serial_sums, steps
+from golden.binary_packing import pack_five, unpack_five
 from golden.binary_product import binary_gemm, code_product, packed_product, result_range
 from golden.interval import Interval
 
@@ -118,9 +119,25 @@ def test_balanced_codes_are_stored_in_seven_thirds_of_a_bit() -> None:
         assert (back.codes == operand.codes).all()
     twostar = random_operand(rng, 3, BALANCED[1], length=64)
     assert twostar.packed.shape == (3, 22)
-    assert int(twostar.packed.max()) < 125
-    digits = twostar.codes[2, :3]
-    assert twostar.packed[2, 0] == digits[0] + 5 * digits[1] + 25 * digits[2]
+    assert int(twostar.packed.max()) < 128
+
+
+def test_every_triple_of_five_levels_has_a_word_of_its_own() -> None:
+    triples = np.array(list(product(range(5), repeat=3)), dtype=np.uint8)
+    words = pack_five(triples)
+    assert words.shape == (125, 1)
+    assert len(set(words[:, 0].tolist())) == 125
+    assert int(words.max()) < 128
+    assert (unpack_five(words, 3) == triples).all()
+    # Digits below 4 are two bits each, as they are.
+    small = triples[(triples < 4).all(axis=1)]
+    assert (pack_five(small)[:, 0] == (small * [1, 4, 16]).sum(axis=1)).all()
+    with pytest.raises(ValueError, match="digits to base 5 are from 0 to 4, not 5"):
+        pack_five(np.full((1, 3), 5, np.uint8))
+    with pytest.raises(ValueError, match="4 digits to base 5 fill 2 words, not 1"):
+        unpack_five(words[:1], 4)
+    with pytest.raises(ValueError, match="one of the words is none"):
+        unpack_five(np.array([[127]], np.uint8), 3)
 
 
 def test_balanced_formats_are_those_of_the_catalogue() -> None:
