@@ -19,8 +19,8 @@ from hdl.array import Array
 from hdl.array_column import weights_layout
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.block import BlockParameters
-from hdl.baseline.mxint8 import MxInt8
 from hdl.baseline.fp_fp import FpFp
+from hdl.baseline.mxint8 import MxInt8
 from hdl.binary import BinaryElement, binary_flags
 from hdl.binary_column import BinaryColumn
 from hdl.column import PeColumn

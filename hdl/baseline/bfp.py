@@ -9,16 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module
+from amaranth.lib import data
 
-from hdl.accumulator import Accumulator, AccumulatorParameters, result_layout
+from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.heap import AdderCells
-from hdl.modules import NamedComponent
-from hdl.weights import levels_layout
 
-from .block import BlockDot, BlockParameters, lanes_layout
+from .block import BlockParameters
+from .element import BlockElement
 
 __all__ = ["Bfp", "BfpParameters", "groups_layout"]
 
@@ -79,92 +77,26 @@ def groups_layout(slot_bits: int) -> data.StructLayout:
     return data.StructLayout({"exponent": 5, "scale": 16, **slot, "first": 1, "last": 1})
 
 
-class Bfp(NamedComponent):
-    """FP32 sums over groups of aligned activations times integer weights.
+class Bfp(BlockElement):
+    """A block element on groups that have FP16's exponents, with the accumulator of this project.
 
     Parameters
     ----------
     parameters : BfpParameters
-
-    Members
-    -------
-    activations : In(stream.Signature(lanes_layout(parameters.block)))
-        `lanes` integers a cycle.
-    levels, load
-        Weights, as `BlockDot` has them.
-    groups : In(stream.Signature(groups_layout(slot_bits)))
-        One item a group, taken with its sum: the cycle after its last beat, or later. Registers for it are
-        those of a row (exponent) and a column (scale), none of the element.
-    results : Out(stream.Signature(result_layout(32, slot_bits)))
-        FP32, one a row.
-    nonfinite : Out(1)
-    clear_nonfinite : In(1)
-        As `Accumulator` has them, for scales.
     """
-
-    activations: stream.Interface
-    levels: data.View[data.ArrayLayout]
-    load: stream.Interface
-    groups: stream.Interface
-    results: stream.Interface
-    nonfinite: Signal
-    clear_nonfinite: Signal
 
     def __init__(self, parameters: BfpParameters):
         self.parameters = p = parameters
-        layout = levels_layout(p.block.lanes, p.block.level_bits)
-        inside = p.block.weights == "inside"
         slot_bits = p.accumulator.slot_bits
-        super().__init__(
-            {
-                "activations": In(stream.Signature(lanes_layout(p.block))),
-                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
-                "groups": In(stream.Signature(groups_layout(slot_bits))),
-                "results": Out(stream.Signature(result_layout(32, slot_bits))),
-                "nonfinite": Out(1),
-                "clear_nonfinite": In(1),
-            }
-        )
+        super().__init__(p.block, groups_layout(slot_bits), slot_bits=slot_bits)
 
     @property
     def module_name(self) -> str:
         """The parameters in a word."""
         return f"baseline_bfp_{self.parameters.name}"
 
-    def build(self) -> Module:
-        """The integer part and the accumulator."""
-        m = Module()
-        p = self.parameters
-        m.submodules.dot = dot = BlockDot(p.block)
-        m.submodules.accumulator = accumulator = Accumulator(p.accumulator)
-        if p.block.weights == "inside":
-            m.d.comb += [
-                dot.load.payload.eq(self.load.payload),
-                dot.load.valid.eq(self.load.valid),
-                self.load.ready.eq(dot.load.ready),
-            ]
-        else:
-            m.d.comb += dot.levels.eq(self.levels)
-        sums, groups = accumulator.sums, self.groups.payload
-        m.d.comb += [
-            dot.activations.payload.eq(self.activations.payload),
-            dot.activations.valid.eq(self.activations.valid),
-            self.activations.ready.eq(dot.activations.ready),
-            sums.valid.eq(dot.sum.valid & self.groups.valid),
-            dot.sum.ready.eq(sums.ready & self.groups.valid),
-            self.groups.ready.eq(sums.ready & dot.sum.valid),
-            sums.payload.sum.eq(dot.sum.payload),
-            sums.payload.exponent.eq(groups.exponent),
-            sums.payload.scale.eq(groups.scale),
-            sums.payload.first.eq(groups.first),
-            sums.payload.last.eq(groups.last),
-            accumulator.planes.eq(p.block.bits),
-            self.results.payload.eq(accumulator.results.payload),
-            self.results.valid.eq(accumulator.results.valid),
-            accumulator.results.ready.eq(self.results.ready),
-            self.nonfinite.eq(accumulator.nonfinite),
-            accumulator.clear_nonfinite.eq(self.clear_nonfinite),
-        ]
-        if p.accumulator.slot_bits:
-            m.d.comb += sums.payload.slot.eq(groups.slot)
-        return m
+    def accumulator(self, m: Module) -> Accumulator:
+        """That of the array, whose number of planes never changes here."""
+        accumulator = Accumulator(self.parameters.accumulator)
+        m.d.comb += accumulator.planes.eq(self.block.bits)
+        return accumulator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from golden.baseline.bfp import FIGNA_MANTISSA_BITS
 from hdl.heap import AdderCells
@@ -14,6 +14,7 @@ from hdl.modules import NamedComponent
 from .bfp import Bfp, BfpParameters
 from .block import BlockParameters
 from .figna import figna
+from .mxint8 import MxInt8, MxInt8Parameters, MxWeights
 
 __all__ = ["BASELINES", "Baseline", "Builder", "Converter"]
 
@@ -106,8 +107,20 @@ def _parallel(bits: int) -> Baseline:
     )
 
 
+def _mxint8(kind: MxWeights) -> Baseline:
+    parameters = MxInt8Parameters(kind=kind)
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> MxInt8:
+        return MxInt8(parameters.with_cells(adder_cells))
+
+    title, source = f"MXINT8 x {kind.upper()}", "OCP Microscaling 1.0"
+    note = "blocks of 32, scales that FP16 values have; exact sum, one FP32 rounding a block"
+    return Baseline(f"mxint8-{kind}", title, source, element, (), parameters.macs_per_cycle, note)
+
+
 BASELINES: Mapping[str, Baseline] = _by_name(
     (_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8)),
     (_parallel(bits) for bits in range(4, 15)),
+    (_mxint8(kind) for kind in get_args(MxWeights)),
 )
 """The peers by name."""
