@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["MODELS", "TOLERANCES", "Layer", "Model", "Tolerance", "model"]
+__all__ = ["KINDS", "MODELS", "TOLERANCES", "Kind", "Layer", "Model", "Tolerance", "model"]
 
 Kind = Literal["qkv", "o", "up_gate", "down"]
 Tolerance = Literal["0.1%", "1%"]
@@ -31,11 +31,14 @@ class Layer:
     kind : str
     k, c : int
         Inputs and output channels.
+    outputs : int
+        Values of a token that leave: half as many as channels behind a gate.
     """
 
     kind: Kind
     k: int
     c: int
+    outputs: int
 
     def macs(self, n: int) -> int:
         """Multiplications for `n` tokens."""
@@ -70,10 +73,10 @@ class Model:
         """The linear layers of one block, in the order of `KINDS`."""
         h, f = self.hidden, self.feed_forward
         return (
-            Layer("qkv", h, 3 * h),
-            Layer("o", h, h),
-            Layer("up_gate", h, (1 + self.gated) * f),
-            Layer("down", f, h),
+            Layer("qkv", h, 3 * h, 3 * h),
+            Layer("o", h, h, h),
+            Layer("up_gate", h, (1 + self.gated) * f, f),
+            Layer("down", f, h, h),
         )
 
     @property

@@ -79,10 +79,11 @@ QUESTIONS = (
     Question("attn_output", 7),
     Question("ffn_up", 8),
     Question("ffn_down", 8),
-    *(Question("attn_q", planes) for planes in (4, 5, 6, 7, 9, 10)),
+    *(Question("attn_q", planes) for planes in (2, 3, 4, 5, 6, 7, 9, 10)),
 )
 """Matrices of a block with the planes that the search found for them (docs/search.md, divergence within 1 %),
-and one of them with every other number of planes at which this array loses no cycles."""
+and one of them with every other number of planes: with fewer than four the sums of four elements wait for the
+accumulator that they share."""
 
 
 @dataclass(frozen=True, eq=False)
