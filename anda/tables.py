@@ -26,8 +26,10 @@ from anda.language_check import check_rows
 from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
 from anda.narrow_tables import narrow_rows
+from anda.projection_table import projection_rows
 from anda.proof_tables import PROOF_TABLES
 from anda.search_tables import SEARCH_TABLES
+from anda.system_tables import SYSTEM_TABLES
 from anda.tops import tops
 from anda.weight_tables import profile_rows, quantize_rows
 from hdl.emit import tool_versions
@@ -256,10 +258,12 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "axe-sharing": ("axe_area", lambda data: _markdown(*sharing_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
     "llm-check": ("llm_check", partial(_written, check_rows)),
+    "projection": ("projection", partial(_written, projection_rows)),
     **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
     **{name: ("proofs", partial(_written, rows)) for name, rows in PROOF_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
+    **{name: ("system_cycles", partial(_written, rows)) for name, rows in SYSTEM_TABLES.items()},
 }
 
 
