@@ -16,6 +16,7 @@ from anda.cli.catalogue import doctor, formats, schema
 from anda.cli.certify import certify
 from anda.cli.complete import complete
 from anda.cli.demo import demo
+from anda.cli.fpga import fpga
 from anda.cli.generate import generate
 from anda.cli.perplexity import perplexity
 from anda.cli.profile import profile
@@ -55,6 +56,7 @@ app.command()(formats)
 app.command()(generate)
 app.command()(verify)
 app.command()(area)
+app.command()(fpga)
 app.command()(demo)
 app.command()(profile)
 app.command()(quantize)
