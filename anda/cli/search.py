@@ -89,9 +89,9 @@ def search(
     from anda.flow.cache import cache_folder
     from anda.llm.cache import ResultCache
     from anda.llm.measure import Meter
-    from anda.llm.pool import open_workers
     from anda.llm.search import parse_tolerance
     from anda.llm.search.run import run_search
+    from anda.pool import open_workers
 
     file, chosen = _open(model, text, tokens)
     goal = _objective(file, encoding, group, objective, per_layer=per_layer)

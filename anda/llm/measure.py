@@ -17,7 +17,7 @@ from anda.llm.evaluate import Reference, evaluate
 from anda.llm.gguf import GgufFile
 from anda.llm.llama import Llama
 from anda.llm.plan import Plan
-from anda.llm.pool import Workers, here
+from anda.pool import Workers, here
 
 __all__ = ["Meter"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from anda.axe_plot import plot_area, plot_methods
-from anda.llm.pool import open_workers
+from anda.pool import open_workers
 from benchmarks.__main__ import environment
 from benchmarks.axe.layers import TEXT, all_problems
 from benchmarks.axe.speed import speed_rows

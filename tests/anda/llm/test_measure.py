@@ -12,7 +12,7 @@ from anda.llm.gguf import GgufFile
 from anda.llm.llama import Llama
 from anda.llm.measure import Meter
 from anda.llm.plan import Plan
-from anda.llm.pool import open_workers
+from anda.pool import open_workers
 
 from .conftest import TinyModel
 

@@ -11,7 +11,7 @@ import pytest
 from distributed import LocalCluster
 
 from anda import extras
-from anda.llm.pool import here, open_workers
+from anda.pool import here, open_workers
 
 
 def test_this_process_works_in_order_and_one_at_a_time() -> None:
@@ -67,7 +67,7 @@ def test_a_cluster_that_the_user_names() -> None:
 
 
 def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anda.llm.pool._PATIENCE", "0.5s")
+    monkeypatch.setattr("anda.pool._PATIENCE", "0.5s")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
