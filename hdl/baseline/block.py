@@ -213,8 +213,9 @@ class BlockDot(NamedComponent):
         if p.beats > 1:
             heap.add_number(Mux(beats.first, Const(0, p.sum_bits), held.as_unsigned()))
         # Modulo 2**sum_bits, which holds every sum of a part of the block.
+        total = heap.sum(m)
         with m.If(beat):
-            m.d.sync += held.eq(heap.sum(m))
+            m.d.sync += held.eq(total)
         m.d.comb += self.sum.payload.eq(held)
         return m
 

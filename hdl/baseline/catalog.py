@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Every peer of the comparison in one table: its element, its converters, its throughput."""
 
 from __future__ import annotations
