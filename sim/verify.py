@@ -12,17 +12,19 @@ from typing import Any
 
 from rich.table import Table
 
+from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.emit import emit_verilog
 from hdl.modules import NamedComponent
 
 from .bench_table import bench_of
+from .chain import Chain, chain_bench
 from .configurations import DRAWS, distinct
 from .coverage import Coverage
 from .proofs.catalog import theorems_of
 from .proofs.theorem import Theorem, Verdict, prove_all
 from .runner import BenchResult, run_bench
 
-__all__ = ["VerificationReport", "bench_of", "verify", "verify_random"]
+__all__ = ["VerificationReport", "bench_of", "soak", "verify", "verify_random"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class VerificationReport:
     Attributes
     ----------
     runs : tuple of BenchResult
-        One a component.
+        One a component, and one more for each chain of products.
     coverage : Coverage
         Of all runs together.
     seconds : float
@@ -109,12 +111,15 @@ class VerificationReport:
     def table(self) -> Table:
         """For people: a row a run."""
         table = Table(title="benches against the golden model")
-        for column in ("component", "simulator", "seed", "tests", "failed", "seconds"):
-            table.add_column(column, justify="left" if column in ("component", "simulator") else "right")
+        for column in ("component", "bench", "simulator"):
+            table.add_column(column, overflow="fold")
+        for column in ("seed", "tests", "failed", "seconds"):
+            table.add_column(column, justify="right")
         for run in self.runs:
             failed = sum(test.failure is not None for test in run.tests)
             seconds = f"{run.build_seconds + run.run_seconds:.1f}"
-            table.add_row(run.top, run.simulator, str(run.seed), str(len(run.tests)), str(failed), seconds)
+            names = run.top, run.bench.rpartition(".")[2], run.simulator
+            table.add_row(*names, str(run.seed), str(len(run.tests)), str(failed), seconds)
         return table
 
 
@@ -126,6 +131,7 @@ def verify(
     waves: bool = False,
     quick: bool = False,
     proofs: bool = False,
+    chain: Callable[[AcceleratorParameters], Chain] | None = None,
     work: Path = Path("build/sim"),
     progress: Callable[[BenchResult], None] | None = None,
 ) -> VerificationReport:
@@ -144,6 +150,8 @@ def verify(
         A tenth of the random data; directed tests are never left out.
     proofs : bool
         Prove the theorems about the sizes of these components as well (seconds to minutes each).
+    chain : callable
+        Gives products with their data for an accelerator, which they are run on as well.
     work : Path
         Where compiled simulations and the runs' files go.
     progress : callable
@@ -159,22 +167,25 @@ def verify(
     theorems: dict[str, Theorem] = {}
     for component in [components] if isinstance(components, NamedComponent) else components:
         verilog = emit_verilog(component)
-        bench, parameters = bench_of(component, quick=quick)
-        result = run_bench(
-            bench,
-            verilog,
-            component.module_name,
-            parameters=parameters,
-            simulator=simulator,
-            seed=seed,
-            waves=waves,
-            work=work,
-        )
-        runs.append(result)
-        coverage.merge(result.coverage)
+        benches = [bench_of(component, quick=quick)]
+        if chain is not None and isinstance(component, Accelerator):
+            benches.append(chain_bench(component.parameters, chain(component.parameters), work))
+        for bench, parameters in benches:
+            result = run_bench(
+                bench,
+                verilog,
+                component.module_name,
+                parameters=parameters,
+                simulator=simulator,
+                seed=seed,
+                waves=waves,
+                work=work,
+            )
+            runs.append(result)
+            coverage.merge(result.coverage)
+            if progress is not None:
+                progress(result)
         theorems |= {theorem.name: theorem for theorem in theorems_of(component)}
-        if progress is not None:
-            progress(result)
     verdicts = prove_all(theorems.values(), work / "proofs") if proofs else []
     return VerificationReport(tuple(runs), coverage, time.perf_counter() - started, tuple(verdicts))
 
@@ -198,3 +209,49 @@ def verify_random(kind: str, count: int, *, seed: int | None = None, **options: 
     seed = secrets.randbits(32) if seed is None else seed
     recipes = distinct(DRAWS[kind], count, Random(seed))
     return verify((recipe() for recipe in recipes), seed=seed, **options)
+
+
+def soak(
+    kind: str,
+    minutes: float,
+    *,
+    seed: int | None = None,
+    report: Callable[[VerificationReport], None] | None = None,
+    **options: Any,
+) -> VerificationReport:
+    """Draw random configurations of one kind of component and verify each, until the time is over.
+
+    Parameters
+    ----------
+    kind : str
+        One of `sim.configurations.DRAWS`.
+    minutes : float
+        After so many no more configuration is begun; there is at least one.
+    seed : int or None
+        Of the configurations and of all data; None draws one. The same seed tries the same things in the same
+        order.
+    report : callable
+        Called with the report on each configuration.
+    options
+        As for `verify`.
+
+    Returns
+    -------
+    VerificationReport
+        On all of them. It ends with the first configuration that fails.
+    """
+    if kind not in DRAWS:
+        raise ValueError(f"random configurations can be drawn of {', '.join(DRAWS)}, not of {kind!r}")
+    started = time.perf_counter()
+    random = Random(secrets.randbits(32) if seed is None else seed)
+    runs: list[BenchResult] = []
+    coverage = Coverage()
+    while not runs or time.perf_counter() - started < 60 * minutes:
+        found = verify(DRAWS[kind](random)(), seed=random.getrandbits(32), **options)
+        runs += found.runs
+        coverage.merge(found.coverage)
+        if report is not None:
+            report(found)
+        if not found.ok:
+            break
+    return VerificationReport(tuple(runs), coverage, time.perf_counter() - started)

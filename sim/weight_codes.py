@@ -9,7 +9,7 @@ from golden.formats import Format
 
 from .bench import pack_lanes
 
-__all__ = ["encode"]
+__all__ = ["encode", "nearest_codes"]
 
 Integers = NDArray[np.int64]
 
@@ -33,14 +33,31 @@ def encode(levels: Integers, form: Format | None, level_bits: int) -> tuple[Inte
     items : list of tuple of int
         For each set its packed levels or codes; with zero points, its zero as well.
     """
+    reached, codes, zeros = nearest_codes(levels, form)
+    packed = pack_lanes(codes, form.code_bits if form else level_bits)
+    if zeros is None:
+        return reached, [(item,) for item in packed]
+    return reached, list(zip(packed, map(int, zeros), strict=True))
+
+
+def nearest_codes(levels: Integers, form: Format | None) -> tuple[Integers, Integers, Integers | None]:
+    """The nearest levels that can be loaded, the codes of each, and with zero points the zero of each set.
+
+    Parameters
+    ----------
+    levels : integer array [sets, lanes]
+        What the weights should be.
+    form : Format or None
+        Of the codes; None where the levels themselves are loaded.
+    """
     if form is None or form.integer_levels is None:
-        return levels, [(item,) for item in pack_lanes(levels, level_bits)]
+        return levels, levels, None
     if form.scaling == "zero-point":
         top = len(form.values) - 1
         zeros = np.clip(-levels.min(axis=1, keepdims=True), 0, top)
         codes = np.clip(levels + zeros, 0, top)
-        return codes - zeros, list(zip(pack_lanes(codes, form.code_bits), map(int, zeros[:, 0]), strict=True))
+        return codes - zeros, codes, zeros[:, 0]
     known = {level: code for code, level in enumerate(form.integer_levels) if level is not None}
     table, order = np.array(list(known)), np.array(list(known.values()))
     nearest = np.abs(levels[..., None] - table).argmin(axis=-1)
-    return table[nearest], [(item,) for item in pack_lanes(order[nearest], form.code_bits)]
+    return table[nearest], order[nearest], None

@@ -45,20 +45,29 @@ def verify(
 
     Directed corners, random data, random stalls on every stream and resets in the middle of a group.
     Prints the seed of every run, and how much of the functional coverage was reached. Exit status 1 when
-    a single bit differs; then the messages say where, and the same seed repeats the run.
+    a single bit differs, or when nothing was tested; then the messages say where, and the same seed repeats
+    the run.
+
+    Of a matrix engine its memories, group buffer, compressor and elementwise unit are simulated by themselves
+    as well. An accelerator is driven over its bus with random back-pressure, refused jobs and resets; its
+    cycle counters must be what the cycle model says, and two chained products of real activations and weights
+    are run on it.
 
     With --proofs also every theorem about components of these very sizes, each followed by twins with a
     fault, which must fail: seconds each.
     """
     from anda.config import load
-    from anda.tops import choose, tops
+    from anda.real_chain import real_chain
+    from anda.tops import choose, parts, tops
     from sim.proofs.theorem import proof_table
     from sim.verify import verify as simulate
 
     design = load(source)
-    chosen = choose(tops(design), component)
+    chosen = choose(parts(design) + tops(design), component)
     with progress() as bar:
-        task = bar.add_task(f"verifying {design.name}", total=len(chosen))
+        # An accelerator has two benches.
+        total = len(chosen) + sum(top.role == "accelerator" for top in chosen)
+        task = bar.add_task(f"verifying {design.name}", total=total)
 
         def done(result: BenchResult) -> None:
             bar.advance(task)
@@ -70,6 +79,7 @@ def verify(
             waves=waves,
             quick=quick,
             proofs=proofs,
+            chain=real_chain,
             work=work,
             progress=done,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from hdl.accelerator import Accelerator
+from hdl.array import Array
 from hdl.column import PeColumn
 from hdl.datapath import Datapath
+from hdl.engine import Engine
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
 from hdl.pe import PeParameters, ProcessingElement
@@ -69,6 +72,13 @@ def _certified(p: PeParameters) -> list[Theorem]:
 
 
 def _element_parameters(component: NamedComponent) -> PeParameters | None:
-    if isinstance(component, ProcessingElement | PeColumn):
-        return component.parameters
-    return component.parameters.pe if isinstance(component, Datapath) else None
+    match component:
+        case ProcessingElement() | PeColumn():
+            return component.parameters
+        case Datapath() | Array():
+            return component.parameters.pe
+        case Engine():
+            return component.parameters.array.pe
+        case Accelerator():
+            return component.parameters.engine.array.pe
+    return None
