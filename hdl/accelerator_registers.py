@@ -15,17 +15,20 @@ __all__ = ["EVENTS", "IDENTIFIER", "VERSION", "Build", "accelerator_registers"]
 IDENTIFIER = 0x414E4441
 
 #: Of the register map, major and minor: the major number changes when software has to.
-VERSION = (1, 0)
+VERSION = (1, 1)
 
 #: What is noted in the status until software clears it, and may interrupt.
 EVENTS = {
     "done": "A load or a product is complete, its results taken by the bus.",
     "refused": "A job was refused; `error` says why. Nothing was changed by it.",
-    "nonfinite": "An activation or a scale was infinite or NaN, and replaced (contract, section 1).",
-    "overflow": "A result was too large for FP16 and became the largest finite value.",
+    "nonfinite": "An activation, a scale, a bias or a gate was infinite or NaN, and replaced "
+    "(contract, section 1).",
+    "overflow": "A result, or an elementwise step on its way, was too large for FP16 and became the largest "
+    "finite value.",
     "activations_last": "TLAST of the activations came before the last beat of a load, or not with it.",
     "weights_last": "TLAST of the weights came within a word, which was dropped.",
-    "weights_beyond": "A weight word came when the weight buffer was full, and was dropped.",
+    "weights_beyond": "A word of weights or scales came when its memory was full, and was dropped.",
+    "gates_last": "TLAST of the gates came before the last beat of a product, or not with it.",
 }
 
 _STALLS = {
@@ -51,7 +54,11 @@ class Build:
     plane_words, plane_groups, weight_words : int
         Depths of the activation buffer, of planes and of exponents, and of the weight buffer.
     activations_bytes, weights_bytes, results_bytes : int
-        Beats of the streams.
+        Beats of the streams; those of gates are as wide as those of results.
+    elementwise_words : int
+        Column tiles whose scales and biases are kept; 0: there is no elementwise unit.
+    silu : bool
+        The unit has SiLU and gates.
     """
 
     rows: int
@@ -66,6 +73,8 @@ class Build:
     activations_bytes: int
     weights_bytes: int
     results_bytes: int
+    elementwise_words: int = 0
+    silu: bool = False
 
 
 def accelerator_registers(build: Build, name: str = "accelerator") -> RegisterMap:
@@ -78,7 +87,10 @@ def accelerator_registers(build: Build, name: str = "accelerator") -> RegisterMa
     name : str
         Of the map.
     """
-    registers = [*_identity(build), *_control(), *_job(), *_weights(), *_counters()]
+    registers = [*_identity(build), *_control(build), *_job(), *_weights(), *_counters()]
+    registers += _elementwise(build)
+    if build.elementwise_words:
+        registers += _scales()
     placed = tuple(
         Register(name=each, offset=4 * place, description=text, fields=tuple(fields))
         for place, (each, text, fields) in enumerate(registers)
@@ -146,15 +158,17 @@ def _identity(build: Build) -> list[_Row]:
     ]
 
 
-def _control() -> list[_Row]:
+def _control(build: Build) -> list[_Row]:
     """Commands, what came of them, and interrupts."""
     commands = {
         "start_load": "Begin a load of activations.",
         "start_product": "Begin a product.",
         "load_weights": "The next weight word goes to `weight_address`.",
         "clear_counters": "Set the counters to 0.",
-        "reset": "Reset everything but these registers; a job is abandoned, both streams with it.",
+        "reset": "Reset everything but these registers; a job is abandoned, its streams with it.",
     }
+    if build.elementwise_words:
+        commands["load_scales"] = "The next weight words are scales and biases, and go to `scale_address`."
     enables = [
         Field(name=event, low=bit, description=f"Interrupt while `status.{event}` is set.")
         for bit, event in enumerate(EVENTS, start=1)
@@ -237,6 +251,72 @@ def _counters() -> list[_Row]:
         *((f"stall_{reason}", f"Cycles of products in which {_STALLS[reason]}.") for reason in STALLS),
     ]
     return [(name, text, [_whole("ro", "Count modulo 2^32.", reset=None)]) for name, text in rows]
+
+
+def _elementwise(build: Build) -> list[_Row]:
+    """What the elementwise unit does with the results of the next product."""
+    steps = {
+        "scaled": "Times a scale and plus a bias of each channel.",
+        "relu": "Then ReLU.",
+        "silu": "Then SiLU instead.",
+        "gated": "Then times the gates that come by their stream.",
+    }
+    return [
+        (
+            "elementwise_unit",
+            "The unit that results pass, if it was built.",
+            [
+                Field(
+                    name="words",
+                    low=0,
+                    bits=ADDRESS_BITS + 1,
+                    access="ro",
+                    reset=build.elementwise_words,
+                    description="Words of scales and biases, each of a column tile; 0: there is no unit.",
+                ),
+                Field(
+                    name="silu",
+                    low=31,
+                    access="ro",
+                    reset=int(build.silu),
+                    description="It has SiLU and gates.",
+                ),
+            ],
+        ),
+        (
+            "elementwise",
+            "What happens to the results of a product before they leave or stay.",
+            [Field(name=name, low=bit, description=text) for bit, (name, text) in enumerate(steps.items())],
+        ),
+    ]
+
+
+def _scales() -> list[_Row]:
+    """Where scales and biases are, and where more of them go."""
+    return [
+        (
+            "scale_base",
+            "Where the scales and biases of [C] begin.",
+            [_whole("rw", "Address in their words.", bits=ADDRESS_BITS)],
+        ),
+        (
+            "scale_address",
+            "Where words go after `control.load_scales`.",
+            [_whole("rw", "Address in words of scales and biases.", bits=ADDRESS_BITS)],
+        ),
+        (
+            "scale_next",
+            "Where the next word of scales and biases goes.",
+            [
+                _whole(
+                    "ro",
+                    "Address in such words; their number when the memory is full.",
+                    bits=ADDRESS_BITS + 1,
+                    reset=None,
+                )
+            ],
+        ),
+    ]
 
 
 def _whole(access: Access, text: str, bits: int = DATA_BITS, **more: Any) -> Field:

@@ -11,9 +11,9 @@ from amaranth.lib.wiring import In, Out
 from golden.bitplanes import PLANES
 
 from .axi_stream import receive_job_layout
-from .engine import EngineParameters, load_job_layout, product_job_layout
+from .engine_parameters import STEPS, EngineParameters, load_job_layout, product_job_layout
 from .modules import NamedComponent
-from .result_sender import send_job_layout
+from .result_beats import send_job_layout
 
 __all__ = [
     "ADDRESS_BITS",
@@ -44,6 +44,8 @@ class Error(IntEnum):
     WEIGHTS = 6
     RESULTS = 7
     OVERLAP = 8
+    ELEMENTWISE = 9
+    SCALES = 10
 
 
 ERRORS = {
@@ -56,11 +58,13 @@ ERRORS = {
     Error.WEIGHTS: "the words of [C, K] would end beyond the weight buffer",
     Error.RESULTS: "the kept planes or exponents of [N, C] would end beyond the activation buffer",
     Error.OVERLAP: "the kept results would overwrite the activations that are multiplied",
+    Error.ELEMENTWISE: "an elementwise step was asked for that the build does not have, or two activations",
+    Error.SCALES: "the scales and biases of [C] would end beyond their memory",
 }
 
 
-def requested_job_layout() -> data.StructLayout:
-    """A job as software writes it: elements instead of tiles."""
+def requested_job_layout(parameters: EngineParameters) -> data.StructLayout:
+    """A job as software writes it: elements instead of tiles; `scale_base` with an elementwise unit only."""
     return data.StructLayout(
         {
             "keep": 1,
@@ -74,6 +78,8 @@ def requested_job_layout() -> data.StructLayout:
             "out_planes": PLANES_BITS,
             "out_base": ADDRESS_BITS,
             "out_exponent_base": ADDRESS_BITS,
+            **dict.fromkeys(STEPS, 1),
+            **({"scale_base": ADDRESS_BITS} if parameters.elementwise else {}),
         }
     )
 
@@ -104,7 +110,8 @@ class JobChecker(NamedComponent):
     valid, ready : Out(1), In(1)
         The job fits; these stay until it is taken.
     load, product_job, receive, send : Out
-        The job as the engine, the receiver of activations and the sender of results take it.
+        The job as the engine, the receiver of activations and the sender of results take it; `send` is that
+        of the receiver of gates as well.
     """
 
     start: Signal
@@ -125,7 +132,7 @@ class JobChecker(NamedComponent):
         super().__init__(
             {
                 "start": In(1),
-                "request": In(requested_job_layout()),
+                "request": In(requested_job_layout(p)),
                 "product": In(1),
                 "busy": Out(1),
                 "refused": Out(1),
@@ -220,10 +227,15 @@ class JobChecker(NamedComponent):
             with m.State("SHAPE"):
                 no_shape = ~(r.n.any() & r.k.any() & (r.c.any() | ~self.product))
                 no_planes = self._outside(r.planes) | (kept & self._outside(r.out_planes))
-                m.d.comb += [
-                    self.refused.eq(no_shape | no_planes),
-                    self.error.eq(Mux(no_shape, Error.SHAPE, Error.PLANES)),
-                ]
+                no_step, no_scales = self._elementwise(counts)
+                no_step, no_scales = self.product & no_step, self.product & no_scales
+                m.d.comb += self.refused.eq(no_shape | no_planes | no_step | no_scales)
+                with m.If(no_shape):
+                    m.d.comb += self.error.eq(Error.SHAPE)
+                with m.Elif(no_planes):
+                    m.d.comb += self.error.eq(Error.PLANES)
+                with m.Else():
+                    m.d.comb += self.error.eq(Mux(no_step, Error.ELEMENTWISE, Error.SCALES))
                 m.next = "IDLE"
                 with m.If(~self.refused):
                     m.next = "BEGIN"
@@ -256,6 +268,14 @@ class JobChecker(NamedComponent):
     def _outside(self, planes: Value) -> Value:
         """Whether a group cannot have so many planes."""
         return (planes < PLANES.min) | (planes > self.parameters.array.pe.max_planes)
+
+    def _elementwise(self, counts: dict[str, Value]) -> tuple[Value, Value]:
+        """Whether a product is asked for steps that are not there, or scales that cannot be there."""
+        r, unit = self.request, self.parameters.elementwise
+        if unit is None:
+            return Cat(r[name] for name in STEPS).any(), Const(0, 1)
+        end = counts["column_tiles"] + r.scale_base
+        return r.silu & r.relu if unit.silu else r.silu | r.gated, r.scaled & (end > unit.words)
 
     def _overlap(self, m: Module, step: Value, end: Value) -> Value:
         """Whether what would be kept, up to `end` in this step, overlaps the activations."""

@@ -19,7 +19,9 @@ from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
 from hdl.binary import BinaryElement, BinaryParameters, Signs
+from hdl.binary_array import BinaryArrayParameters
 from hdl.binary_column import BinaryColumn
+from hdl.binary_engine import BinaryEngine, BinaryEngineParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.datapath import Datapath, DatapathParameters
@@ -39,6 +41,7 @@ __all__ = [
     "draw_array",
     "draw_binary",
     "draw_binary_column",
+    "draw_binary_engine",
     "draw_certified",
     "draw_column",
     "draw_compressor",
@@ -95,6 +98,31 @@ def draw_binary(random: Random) -> Recipe:
 def draw_binary_column(random: Random) -> Recipe:
     """A few small binary elements that share their weight words."""
     return partial(BinaryColumn, _binary(random), rows=random.randint(1, 4))
+
+
+def draw_binary_engine(random: Random) -> Recipe:
+    """A small binary engine, its weights as planes or packed; with or without zero points."""
+    element = _binary(random)
+    element = replace(element, certified=None, accumulator_bits=None)
+    packed = random.random() < 0.4
+    if packed:
+        rate = random.choice((1, 3))
+        element = replace(element, weight_planes=3, weight_planes_per_cycle=rate, weights="unsigned")
+    array = BinaryArrayParameters(
+        element=element,
+        rows=random.randint(1, 4),
+        columns=random.randint(1, 3),
+        zero_bits=random.choice((0, random.randint(2, 10))),
+    )
+    parameters = BinaryEngineParameters(
+        array=array,
+        activation_words=random.randint(100, 200),
+        weight_words=random.randint(150, 300),
+        channel_words=random.randint(3, 9),
+        row_words=random.randint(2, 5),
+        packed=packed,
+    )
+    return partial(BinaryEngine, parameters)
 
 
 def _binary(random: Random) -> BinaryParameters:
@@ -254,7 +282,7 @@ def draw_array(random: Random) -> Recipe:
 
 
 def draw_accelerator(random: Random) -> Recipe:
-    """A small accelerator: any weights, any shape of the array that is a power of two, any beats."""
+    """A small accelerator: any weights, steps and beats, any shape of the array that is a power of two."""
     lanes = random.choice((8, 8, 16))
     rows, columns = random.choice((1, 2, 4)), random.choice((1, 2, 4, 8))
     form = random.choice((None, "int4", "int4-zp", "e2m1-sp", "w2-star"))
@@ -273,12 +301,15 @@ def draw_accelerator(random: Random) -> Recipe:
         columns_per_load=random.choice([n for n in (1, 2, 4, 8) if n <= columns]),
         format=weights,
     )
+    words = random.choice((0, random.randint(2, 40)))
     engine = EngineParameters(
         array=array,
         plane_words=random.randint(150, 300),
         plane_groups=random.randint(16, 40),
         weight_words=random.randint(80, 200),
         rounding=random.choice(("nearest", "truncate")),
+        elementwise_words=words,
+        silu=words > 0 and random.random() < 0.7,
     )
     beats = [bits for bits in (64, 128, 256) if bits <= 16 * lanes]
     parameters = AcceleratorParameters(
@@ -324,6 +355,7 @@ DRAWS: dict[str, Callable[[Random], Recipe]] = {
     "column": draw_column,
     "binary": draw_binary,
     "binary column": draw_binary_column,
+    "binary engine": draw_binary_engine,
     "compressor": draw_compressor,
     "weights": draw_weights,
     "heap": draw_heap,

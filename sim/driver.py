@@ -6,6 +6,7 @@ NumPy and the register map alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hdl.accelerator_registers import Build, accelerator_registers
+
+from .steps import Steps
 
 __all__ = ["Driver", "Kept", "Write"]
 
@@ -71,22 +74,50 @@ class Driver:
         exponent_base: int = 0,
         weight_base: int = 0,
         keep: Kept | None = None,
+        steps: Steps | None = None,
     ) -> list[Write]:
         """Begin a product `[N, K] x [K, C]` of activations and weights that are there.
 
         With `keep` the results stay, and the next product may have them as its activations; otherwise they
-        leave by the stream.
+        leave by the stream. Before that they go through the elementwise `steps`; those that are gated wait
+        for `gates`.
+
+        Raises
+        ------
+        ValueError
+            The results are to be scaled, and the build has no scales.
         """
         job = {"shape_n": n, "shape_k": k, "shape_c": c, "planes": planes}
         job |= {"base": base, "exponent_base": exponent_base, "weight_base": weight_base}
         job["keep"] = int(keep is not None)
         if keep:
             job |= {"out_base": keep.base, "out_exponent_base": keep.exponent_base, "out_planes": keep.planes}
-        return [*self.writes(job), self.write("control", start_product=1)]
+        fields = (steps or Steps()).fields
+        scale_base = fields.pop("scale_base")
+        if fields["scaled"]:
+            self._require_scales()
+            job["scale_base"] = scale_base
+        elementwise = self.write("elementwise", **fields)
+        return [*self.writes(job), elementwise, self.write("control", start_product=1)]
 
     def place_weights(self, address: int) -> list[Write]:
         """Have the next weight word go to an address."""
         return [self.write("weight_address", value=address), self.write("control", load_weights=1)]
+
+    def place_scales(self, address: int) -> list[Write]:
+        """Have the next words of the stream of weights go to an address among scales and biases.
+
+        Raises
+        ------
+        ValueError
+            The build has none.
+        """
+        self._require_scales()
+        return [self.write("scale_address", value=address), self.write("control", load_scales=1)]
+
+    def _require_scales(self) -> None:
+        if not self.build.elementwise_words:
+            raise ValueError("this build has no elementwise unit, and so no scales and biases")
 
     def group_words(self, n: int, k: int) -> int:
         """Exponent words that `[N, K]` takes."""
@@ -100,6 +131,10 @@ class Driver:
         """Weight words that `[C, K]` takes."""
         b = self.build
         return -(-c // b.columns) * -(-k // b.lanes) * (b.columns // b.columns_per_load)
+
+    def scale_words(self, c: int) -> int:
+        """Words that the scales and biases of C channels take."""
+        return -(-c // self.build.columns)
 
     def beats(self, n: int, k: int, c: int, planes: int) -> int:
         """Cycles in which the array multiplies during a product: what the counter `beats` counts."""
@@ -172,6 +207,25 @@ class Driver:
         packed = np.packbits(words.reshape(-1, b.weight_word_bits), axis=1, bitorder="little")
         return _rows_of_beats(packed, b.weights_bytes)
 
+    def scales(self, scales: NDArray[np.float16], biases: NDArray[np.float16]) -> bytes:
+        """Scales and biases [C] for the stream of weights; those of channels beyond C are zero."""
+        tiles = self.scale_words(len(scales))
+        words = np.zeros((tiles * self.build.columns, 2), dtype=np.uint16)
+        words[: len(scales)] = np.stack([scales, biases], axis=-1).view(np.uint16)
+        return _rows_of_beats(words.reshape(tiles, -1), self.build.weights_bytes)
+
+    def gates(self, gates: NDArray[np.float16]) -> bytes:
+        """Gates `[N, C]` for their stream, as results leave: such a packet may be sent back as it is."""
+        blocks = (np.ascontiguousarray(gates[block]) for block in self._blocks(*gates.shape))
+        return b"".join(_rows_of_beats(block.view(np.uint16), self.build.results_bytes) for block in blocks)
+
+    def _blocks(self, n: int, c: int) -> Iterator[tuple[slice, slice]]:
+        """Rows and channels of `[N, C]` that leave before others."""
+        b = self.build
+        for top in range(0, n, b.rows):
+            for left in range(0, c, b.lanes):
+                yield slice(top, top + b.rows), slice(left, left + b.lanes)
+
     def results(self, stream: bytes, n: int, c: int) -> NDArray[np.float16]:
         """Results `[N, C]` of one packet.
 
@@ -180,20 +234,18 @@ class Driver:
         ValueError
             The packet is longer or shorter.
         """
-        b = self.build
-        per_beat = b.results_bytes // 2
+        per_beat = self.build.results_bytes // 2
         values = np.frombuffer(stream, dtype="<f2")
         y = np.zeros((n, c), dtype=np.float16)
         at = 0
-        for top in range(0, n, b.rows):
-            for left in range(0, c, b.lanes):
-                part = y[top : top + b.rows, left : left + b.lanes]
-                width = -(-part.shape[1] // per_beat) * per_beat
-                rows = values[at : at + width * len(part)]
-                if len(rows) < width * len(part):
-                    raise ValueError(f"{len(values)} values came, too few for results [{n}, {c}]")
-                part[...] = rows.reshape(len(part), width)[:, : part.shape[1]]
-                at += width * len(part)
+        for block in self._blocks(n, c):
+            part = y[block]
+            width = -(-part.shape[1] // per_beat) * per_beat
+            rows = values[at : at + width * len(part)]
+            if len(rows) < width * len(part):
+                raise ValueError(f"{len(values)} values came, too few for results [{n}, {c}]")
+            part[...] = rows.reshape(len(part), width)[:, : part.shape[1]]
+            at += width * len(part)
         if at != len(values):
             raise ValueError(f"{len(values)} values came, but results [{n}, {c}] are {at} with their padding")
         return y

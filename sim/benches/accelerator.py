@@ -14,6 +14,7 @@ import numpy as np
 from golden.fp16 import sanitize
 from hdl.accelerator_registers import EVENTS
 from hdl.axi_lite import OKAY, SLVERR
+from hdl.engine_parameters import STEPS
 from sim.bench import coverage
 from sim.benches.accelerator_host import (
     BUILD,
@@ -22,10 +23,12 @@ from sim.benches.accelerator_host import (
     LANES,
     MOST,
     SEVERAL_BEATS,
+    WORDS,
     AcceleratorBench,
     P,
 )
 from sim.driver import Kept, Write
+from sim.steps import Steps
 from sim.stream import STALLS
 
 #: After so many milliseconds, each 100,000 cycles, a design is taken to hang.
@@ -110,6 +113,57 @@ async def random_chains_and_stalls(dut: Any) -> None:
 
 
 @cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
+async def gated_layers_and_stalls(dut: Any) -> None:
+    """Feed-forward layers of three products, whose inner tensor goes through SiLU and gates and stays."""
+    bench = await AcceleratorBench.create(dut)
+    await bench.setup()
+    n, sizes = BUILD.rows + 1, (LANES + 1, LANES - 1, BUILD.columns + 1)
+    for pattern in STALLS if BUILD.silu else ():
+        bench.bus.stall(pattern)
+        planes = bench.random.randint(2, MOST), bench.random.randint(2, MOST)
+        if bench.fits(n, [*sizes[:2], sizes[2]], list(planes)):
+            await bench.gated_layer(n, *sizes, planes)
+    await bench.finish()
+
+
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
+async def scales_and_gates_out_of_step(dut: Any) -> None:
+    """Scales that are cut or come when their memory is full, and gates whose packet ends too early."""
+    bench = await AcceleratorBench.create(dut)
+    await bench.setup()
+    one = np.ones(BUILD.columns, dtype=np.float16)
+    if WORDS:
+        await bench.write(DRIVER.place_scales(WORDS - 1))
+        await bench.bus.weights.send(DRIVER.scales(np.tile(one, 2), np.tile(one, 2)))
+        await bench.bus.weights.wait()
+        assert await bench.read("scale_next") == WORDS
+        bench.expected["weights_beyond"] = True
+        await bench.events("scales beyond their memory")
+        await bench.write(DRIVER.place_scales(0))
+        word = DRIVER.scales(one, one)
+        if len(word) > BUILD.weights_bytes:
+            await bench.bus.weights.send(word[: BUILD.weights_bytes])
+            bench.expected["weights_last"] = True
+        await bench.bus.weights.send(word)
+        await bench.bus.weights.wait()
+        assert await bench.read("scale_next") == 1
+        await bench.events("a word of scales was cut")
+    if BUILD.silu:
+        n, k, c = 2, 1, 1
+        x, weights = bench.random_activations(n, k), bench.random_weights(c, k)
+        await bench.load(x, 2)
+        await bench.send_weights(weights, 0)
+        packet = DRIVER.gates(np.ones((n, c), dtype=np.float16))
+        for place in range(0, len(packet), BUILD.results_bytes):
+            await bench.bus.gates.send(packet[place : place + BUILD.results_bytes])
+        await bench.write(DRIVER.product(n, k, c, planes=2, steps=Steps(gated=True)))
+        await bench.finished()
+        bench.expected["gates_last"] = True
+        await bench.compare(bench.golden(sanitize(x)[0], weights, 2), "gates in two packets")
+    await bench.finish()
+
+
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def events_and_interrupts(dut: Any) -> None:
     """Every event is noted, interrupts when it may, and is forgotten by a one."""
     bench = await AcceleratorBench.create(dut)
@@ -176,7 +230,7 @@ def wrong_jobs(n: int, k: int, c: int, planes: int) -> list[tuple[str, list[Writ
         size: tuple[int, int, int] = (n, k, c),
         p: int = planes,
         keep: dict[str, int] | None = None,
-        **places: int,
+        **places: Any,
     ) -> None:
         kept = None if keep is None else Kept(**free | keep)
         jobs.append((reason, DRIVER.product(*size, planes=p, keep=kept, **places)))
@@ -189,6 +243,7 @@ def wrong_jobs(n: int, k: int, c: int, planes: int) -> list[tuple[str, list[Writ
         load("planes", p=p)
         product("planes", p=p)
         product("planes", keep={"planes": p})
+    jobs += _wrong_steps(n, k, c, planes)
     for base in (BUILD.plane_words - words + 1, far):
         load("activations", base=base)
         product("activations", base=base)
@@ -208,6 +263,21 @@ def wrong_jobs(n: int, k: int, c: int, planes: int) -> list[tuple[str, list[Writ
     product("overlap", keep={"exponent_base": groups - 1})
     product("overlap", base=out_words - 1, exponent_base=out_groups, keep={"base": 0, "exponent_base": 0})
     jobs.append(("both", [DRIVER.write("control", start_load=1, start_product=1)]))
+    return jobs
+
+
+def _wrong_steps(n: int, k: int, c: int, planes: int) -> list[tuple[str, list[Write]]]:
+    """Products with steps that the build does not have, two activations, or scales that do not fit."""
+    *before, start = DRIVER.product(n, k, c, planes=planes)
+    missing = STEPS if not WORDS else () if BUILD.silu else ("silu", "gated")
+    wrong = [{step: 1} for step in missing] + [{"relu": 1, "silu": 1}]
+    jobs = [("elementwise", [*before, DRIVER.write("elementwise", **steps), start]) for steps in wrong]
+    if WORDS:
+        for base in (WORDS - DRIVER.scale_words(c) + 1, (1 << 24) - 1):
+            job = DRIVER.product(n, k, c, planes=planes, steps=Steps(scale_base=base))
+            jobs.append(("scales", job))
+        widest = DRIVER.product(n, k, 65535, planes=planes, steps=Steps(scale_base=0))
+        jobs.append(("scales", widest))
     return jobs
 
 

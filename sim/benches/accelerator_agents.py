@@ -30,7 +30,12 @@ class BusAgents:
         )
         self.weights = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_weights"), dut.clk, dut.rst)
         self.results = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis_results"), dut.clk, dut.rst)
-        for agent in (self.lite.write_if, self.lite.read_if, self.activations, self.weights, self.results):
+        self.streams = [self.activations, self.weights, self.results]
+        self.gates: Any = None
+        if hasattr(dut, "s_axis_gates_tvalid"):
+            self.gates = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_gates"), dut.clk, dut.rst)
+            self.streams.append(self.gates)
+        for agent in (self.lite.write_if, self.lite.read_if, *self.streams):
             agent.log.setLevel("WARNING")
 
     def stall(self, pattern: str) -> None:
@@ -42,9 +47,7 @@ class BusAgents:
             writes.b_channel,
             reads.ar_channel,
             reads.r_channel,
-            self.activations,
-            self.weights,
-            self.results,
+            *self.streams,
         ):
             channel.clear_pause_generator()
             channel.pause = False
@@ -67,7 +70,7 @@ class BusAgents:
 
     def forget(self) -> None:
         """Drop what the streams have queued and half done, as the design has after a command to reset."""
-        for agent in (self.activations, self.weights, self.results):
+        for agent in self.streams:
             agent.assert_reset()
             agent.clear()
 

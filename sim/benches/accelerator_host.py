@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from golden import formats
 from golden.accumulate import round_fp16
 from golden.anda import AndaCodec
+from golden.elementwise import ACTIVATIONS, Activation, elementwise
 from golden.fp16 import sanitize
 from golden.gemm import gemm
 from golden.interval import Interval
@@ -27,6 +28,7 @@ from sim.bench import Bench, coverage, parameters
 from sim.benches.accelerator_agents import BusAgents, StableOutputs
 from sim.cycles import Product, product_cycles
 from sim.driver import Driver, Kept, Write
+from sim.steps import Steps
 from sim.stream import STALLS
 
 P = parameters()
@@ -44,17 +46,23 @@ ENGINE = EngineParameters(
         columns=BUILD.columns,
         sharing=P["sharing"],
         columns_per_load=BUILD.columns_per_load,
-    )
+    ),
+    elementwise_words=BUILD.elementwise_words,
+    silu=BUILD.silu,
 )
 SEVERAL_BEATS = BUILD.weight_word_bits > 8 * BUILD.weights_bytes
+WORDS = BUILD.elementwise_words
+CHOICES: tuple[Activation, ...] = ACTIVATIONS if BUILD.silu else ("none", "relu")
 __all__ = [
     "BITS",
     "BUILD",
+    "CHOICES",
     "CODES",
     "DRIVER",
     "LANES",
     "MOST",
     "SEVERAL_BEATS",
+    "WORDS",
     "AcceleratorBench",
     "P",
     "Stored",
@@ -76,9 +84,16 @@ def declare_coverage() -> None:
     for axis, tile in TILES.items():
         coverage.point(f"accelerator: tail of {axis}", [False, True] if tile > 1 else [False])
     coverage.point("accelerator: stalls", STALLS)
-    coverage.point("accelerator: event", [e for e in EVENTS if e != "weights_last" or SEVERAL_BEATS])
-    coverage.point("accelerator: refusal", [name for name, _, _ in CODES[1:]])
+    rare = {"weights_last": SEVERAL_BEATS, "gates_last": BUILD.silu}
+    coverage.point("accelerator: event", [event for event in EVENTS if rare.get(event, True)])
+    reasons = [name for name, _, _ in CODES[1:]]
+    coverage.point("accelerator: refusal", [name for name in reasons if name != "scales" or WORDS])
     coverage.point("accelerator: reset", ["hard", "soft"])
+    if WORDS:
+        for end in ("leaves", "stays"):
+            coverage.point(f"accelerator: activation of what {end}", set(CHOICES))
+            coverage.point(f"accelerator: what {end} is scaled", [False, True])
+            coverage.point(f"accelerator: what {end} is gated", {False, BUILD.silu})
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,7 @@ class AcceleratorBench(Bench):
             ports = tuple(f"{stem}_{port}" for port in payload)
             self.outputs.append(StableOutputs(self, f"{stem}_{valid}", f"{stem}_{ready}", ports))
         self.expected = dict.fromkeys(EVENTS, False)
+        self._next_scale = 0
         self._watching: cocotb.task.Task[None] | None = None
 
     @classmethod
@@ -226,50 +242,117 @@ class AcceleratorBench(Bench):
         assert await self.read("weight_next") == behind
         return behind
 
-    async def counted(self, n: int, k: int, c: int, planes: int, keep: Kept | None) -> None:
+    def halves(self, *shape: int) -> Half:
+        """Values around 1; rarely one that is not finite."""
+        r = self.numpy
+        values = (r.standard_normal(shape) * 2.0 ** r.integers(-3, 4)).astype(np.float16)
+        if self.random.random() < 0.05:
+            values.flat[r.integers(values.size)] = r.choice([np.inf, -np.inf, np.nan])
+        return values
+
+    async def steps(
+        self, y: Half, end: str, activation: Activation | None = None, gates: bytes | None = None
+    ) -> tuple[Steps | None, Half]:
+        """Draw the elementwise steps, but for those given, and bring their operands; what comes of it."""
+        if not WORDS:
+            return None, y
+        r, c = self.random, y.shape[1]
+        base, scale, bias = None, np.ones(c, np.float16), np.zeros(c, np.float16)
+        if self._next_scale + DRIVER.scale_words(c) <= WORDS and r.random() < 0.7:
+            base, scale, bias = self._next_scale, self.halves(c), self.halves(c)
+            self._next_scale += DRIVER.scale_words(c)
+            await self.write(DRIVER.place_scales(base))
+            await self.bus.weights.send(DRIVER.scales(scale, bias))
+            await self.bus.weights.wait()
+            assert await self.read("scale_next") == self._next_scale
+        chosen: Activation = r.choice(CHOICES) if activation is None else activation
+        operands = [sanitize(scale), sanitize(bias)]
+        if BUILD.silu and (gates is not None or r.random() < 0.4):
+            gates = DRIVER.gates(self.halves(*y.shape)) if gates is None else gates
+            await self.bus.gates.send(gates)
+            operands.append(sanitize(DRIVER.results(gates, *y.shape)))
+        (scale, bias, *rest), odd = zip(*operands, strict=True)
+        steps = Steps(base, chosen, bool(rest))
+        y, overflow = elementwise(y, scale, bias, activation=chosen, gate=rest[0] if rest else None)
+        self.expected["nonfinite"] |= any(odd)
+        self.expected["overflow"] |= overflow
+        coverage.hit({f"accelerator: activation of what {end}": chosen})
+        for name in ("scaled", "gated"):
+            coverage.hit({f"accelerator: what {end} is {name}": bool(steps.fields[name])})
+        return steps, y
+
+    async def counted(
+        self, size: tuple[int, int, int], planes: int, keep: Kept | None, *, gated: bool = False
+    ) -> None:
         """The counters after one product: every beat, and every cycle accounted for."""
         counts = {
             name: await self.read(name) for name in ("cycles", "beats", *(f"stall_{r}" for r in REASONS))
         }
-        assert counts["beats"] == DRIVER.beats(n, k, c, planes), counts
-        checking = DRIVER.check_cycles(n, k, c, planes, keep)
+        assert counts["beats"] == DRIVER.beats(*size, planes), counts
+        checking = DRIVER.check_cycles(*size, planes, keep)
         assert counts["cycles"] == sum(counts.values()) - counts["cycles"] + checking, (counts, checking)
-        if keep:
-            # Nothing leaves, so nothing outside has a say: every cycle is known beforehand.
-            model = product_cycles(ENGINE, Product(n, k, c, planes, keep.planes))
+        if keep and not gated:
+            # Nothing comes or leaves, so nothing outside has a say: every cycle is known beforehand.
+            model = product_cycles(ENGINE, Product(*size, planes, keep.planes))
             known = [model.total, model.beats, model.sums, model.results]
             counted = [counts[name] for name in ("cycles", "beats", "stall_sums", "stall_results")]
             counted[0] -= checking
             assert counted == known, (counted, known, counts)
 
+    async def product(
+        self, x: Half, c: int, planes: int, place: dict[str, int], keep: Kept | None = None, **given: Any
+    ) -> Half:
+        """One product with its weights and elementwise steps, counters checked; what comes of it."""
+        n, k = x.shape
+        weights = self.random_weights(c, k)
+        await self.send_weights(weights, place["weight_base"])
+        y = self.golden(x, weights, planes)
+        steps, y = await self.steps(y, "stays" if keep else "leaves", **given)
+        await self.write([DRIVER.write("control", clear_counters=1)])
+        await self.write(DRIVER.product(n, k, c, planes=planes, keep=keep, steps=steps, **place))
+        await self.finished()
+        await self.counted((n, k, c), planes, keep, gated=steps is not None and steps.gated)
+        coverage.hit({"accelerator: planes": planes})
+        for axis, size in (("N", n), ("K", k), ("C", c)):
+            coverage.hit({f"accelerator: tail of {axis}": size % TILES[axis] > 0})
+        return y
+
     async def chain(self, n: int, sizes: list[int], planes: list[int], note: str) -> None:
         """Products one after the other, `sizes` being K of the first one, then its C, and so on."""
         x = self.random_activations(n, sizes[0])
         base, exponent_base, address = 0, 0, 0
+        self._next_scale = self.random.randint(0, WORDS // 2)
         await self.load(x, planes[0], base, exponent_base)
         y, _ = sanitize(x)
         for number, (k, c) in enumerate(pairwise(sizes)):
-            weights = self.random_weights(c, k)
-            behind = await self.send_weights(weights, address)
             p, keep = planes[number], None
             place = {"base": base, "exponent_base": exponent_base, "weight_base": address}
             if number < len(sizes) - 2:
                 base += DRIVER.plane_words(n, k, p)
                 exponent_base += DRIVER.group_words(n, k)
                 keep = Kept(base, exponent_base, planes[number + 1])
-            await self.write([DRIVER.write("control", clear_counters=1)])
-            await self.write(DRIVER.product(n, k, c, planes=p, keep=keep, **place))
-            y = self.golden(y, weights, p)
-            await self.finished()
-            await self.counted(n, k, c, p, keep)
-            address = behind
-            coverage.hit({"accelerator: planes": p})
-            for axis, size in (("N", n), ("K", k), ("C", c)):
-                coverage.hit({f"accelerator: tail of {axis}": size % TILES[axis] > 0})
+            y = await self.product(y, c, p, place, keep)
+            address += DRIVER.weight_words(k, c)
         await self.compare(y, f"{note}: {n} rows, {sizes}, planes {planes}")
         coverage.hit({"accelerator: products in a chain": len(sizes) - 1})
 
-    async def compare(self, y: Half, note: str) -> None:
+    async def gated_layer(self, n: int, k: int, hidden: int, c: int, planes: tuple[int, int]) -> None:
+        """Up, gate and down of a feed-forward layer: the packet of `up` goes back as it came, as gates."""
+        first, second = planes
+        note = f"{n} rows, {k} to {hidden} to {c}, planes {planes}"
+        self._next_scale = 0
+        x = self.random_activations(n, k)
+        await self.load(x, first)
+        x, _ = sanitize(x)
+        place = {"base": 0, "exponent_base": 0, "weight_base": 0}
+        up = await self.product(x, hidden, first, place, activation="none")
+        packet = await self.compare(up, f"up of {note}")
+        keep = Kept(DRIVER.plane_words(n, k, first), DRIVER.group_words(n, k), second)
+        inner = await self.product(x, hidden, first, place, keep, activation="silu", gates=packet)
+        place = {"base": keep.base, "exponent_base": keep.exponent_base, "weight_base": 0}
+        await self.compare(await self.product(inner, c, second, place), f"down of {note}")
+
+    async def compare(self, y: Half, note: str) -> bytes:
         """The one packet that came, bit for bit, and the flags."""
         assert self.bus.results.count() == 1, f"{note}: {self.bus.results.count()} packets instead of one"
         frame = self.bus.results.recv_nowait()
@@ -280,6 +363,7 @@ class AcceleratorBench(Bench):
             f"{got[tuple(wrong[0])]} instead of {y[tuple(wrong[0])]}"
         )
         await self.events(note)
+        return bytes(frame.tdata)
 
     async def events(self, note: str) -> None:
         """Whether what happened is what was expected; then forget it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -29,6 +30,10 @@ TINY = AcceleratorParameters(
     )
 )
 
+GATED = AcceleratorParameters(
+    engine=replace(TINY.engine, elementwise_words=12, silu=True), weights_bits=64, results_bits=128
+)
+
 #: Faults in each part.
 COUNT = 8
 
@@ -40,25 +45,28 @@ OUTSIDE = (
     "anda_activation_receiver",
     "anda_weight_receiver",
     "anda_result_sender",
+    "anda_beat_buffer",
+    "anda_gate_receiver",
 )
 
 
-def test_everything_is_reached(sim_work: Path) -> None:
-    report = verify(Accelerator(TINY), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
+@pytest.mark.parametrize("parameters", [TINY, GATED])
+def test_everything_is_reached(parameters: AcceleratorParameters, sim_work: Path) -> None:
+    report = verify(Accelerator(parameters), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
     missing = {name: report.coverage.unreached(name) for name in report.coverage}
     assert not any(missing.values()), missing
 
 
 @pytest.mark.nightly
 def test_soak(sim_work: Path) -> None:
-    for _ in range(4):
-        verify(Accelerator(TINY), simulator=SMALL, work=sim_work).check()
+    for parameters in 2 * [TINY, GATED]:
+        verify(Accelerator(parameters), simulator=SMALL, work=sim_work).check()
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", OUTSIDE)
 def test_faults_outside_the_engine_are_found(part: str, sim_work: Path) -> None:
-    top = Accelerator(TINY)
+    top = Accelerator(GATED)
     verilog = emit_verilog(top)
     found = re.search(rf"^module {part}.*?^endmodule$", verilog, flags=re.M | re.S)
     assert found is not None
