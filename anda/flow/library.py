@@ -18,6 +18,7 @@ from typing import Literal
 
 from anda.flow.liberty import Group, LibertyError, parse_liberty
 from anda.flow.logic import HALF_CARRY, HALF_SUM, MAJORITY, PARITY, complement, truth_table
+from anda.flow.pdk import find_liberty
 from anda.flow.sky130 import sky130_liberty
 
 __all__ = ["DONT_USE", "AdderCell", "AdderStyle", "Cell", "Library", "Pin"]
@@ -178,7 +179,7 @@ class Library:
         Parameters
         ----------
         files
-            Paths of the files.
+            Paths of the files, or names of libraries below `PDK_ROOT` (`anda.flow.pdk`).
         name
             For reports; the first file's own library name by default.
         dont_use
@@ -193,7 +194,7 @@ class Library:
         LibertyError
             When a file is missing or no Liberty, or when the files hold no inverter and no flip-flop.
         """
-        paths = tuple(Path(file).expanduser().resolve() for file in files)
+        paths = tuple(find_liberty(str(file)).resolve() for file in files)
         if not paths:
             raise LibertyError("Expected at least one Liberty file, got none.")
         cells: dict[str, Cell] = {}

@@ -5,9 +5,9 @@
     clock       both of these for the clock pins of all flip-flops, two changes a cycle
     leakage     of all cells, all the time
 
-The internal energy of an output is the mean over its inputs, each weighted by how often it toggles; where
-it depends on a condition, by the probability of that condition with the measured probabilities of the pins
-and no correlation between inputs.
+The internal energy of an output is the mean over its inputs, each weighted by how often it toggles and by
+the probability that the output follows it; where an energy holds under a condition, by the probability of
+that too. Probabilities are those of the measured pins, without correlation between inputs.
 """
 
 from __future__ import annotations
@@ -160,10 +160,10 @@ def _output(group: CellGroup, pin: str, related: Mapping[str, list[PinEnergy]], 
         cause = group.nets[source]
         given, shares = np.zeros(len(load)), np.zeros(len(load))
         for energy in energies:
-            share = _probability(group, energy.when, nets) + grain
+            share = _probability(group, energy.when, nets, (pin, source)) + grain
             given += share * _mean(energy, nets.slopes[cause], load)
             shares += share
-        weight = nets.toggles[cause] + grain
+        weight = nets.toggles[cause] * _probability(group, "", nets, (pin, source)) + grain
         total += weight * given / shares
         weights += weight
     return total / np.maximum(weights, grain)
@@ -175,16 +175,15 @@ def _mean(energy: PinEnergy, slope: Floats, load: Floats) -> Floats:
     return found
 
 
-def _probability(group: CellGroup, condition: str, nets: Nets) -> Floats:
-    """How probable a condition on the pins is, for each instance."""
+def _probability(
+    group: CellGroup, condition: str, nets: Nets, follows: tuple[str, str] | None = None
+) -> Floats:
+    """How probable a condition is, for each instance; with `follows`, and that an output follows an input."""
     count = len(group.names)
-    if not condition:
-        return np.ones(count)
-    cell = group.cell
-    free, table = _condition_table(cell, condition)
+    free, table = _condition_table(group.cell, condition, follows)
+    total = np.zeros(count)
     # What is stored is no pin; without knowing better it is high half of the time.
     high = [nets.ones[group.nets[pin]] if pin in group.nets else np.full(count, 0.5) for pin in free]
-    total = np.zeros(count)
     for row in range(1 << len(free)):
         if table >> row & 1:
             factors = (p if row >> k & 1 else 1 - p for k, p in enumerate(high))
@@ -192,18 +191,28 @@ def _probability(group: CellGroup, condition: str, nets: Nets) -> Floats:
     return total
 
 
-def _condition_table(cell: Cell, condition: str) -> tuple[tuple[str, ...], int]:
+def _condition_table(
+    cell: Cell, condition: str, follows: tuple[str, str] | None
+) -> tuple[tuple[str, ...], int]:
     """Truth table of a condition over pins that are free: outputs of logic follow from its inputs."""
     outputs = tuple(pin.name for pin in cell.outputs)
     if cell.sequential:
-        free = tuple(dict.fromkeys((*cell.inputs, *outputs, *cell.state)))
-        return free, truth_table(condition, free)
+        free = tuple(dict.fromkeys((*cell.inputs, *outputs, *cell.state))) if condition else ()
+        return free, truth_table(condition or "1", free)
     functions = cell.tables()
-    table = truth_table(condition, (*cell.inputs, *outputs))
+    if not condition and follows is None:
+        return (), 1
+    table = truth_table(condition or "1", (*cell.inputs, *outputs))
     rows = 0
     for row in range(1 << len(cell.inputs)):
         whole = row
         for k, name in enumerate(outputs, start=len(cell.inputs)):
             whole |= (functions[name] >> row & 1) << k
         rows |= (table >> whole & 1) << row
+    if follows is not None:
+        output, source = follows
+        flipped = 1 << cell.inputs.index(source)
+        for row in range(1 << len(cell.inputs)):
+            if functions[output] >> row & 1 == functions[output] >> (row ^ flipped) & 1:
+                rows &= ~(1 << row)
     return cell.inputs, rows
