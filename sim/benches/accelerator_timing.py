@@ -17,6 +17,7 @@ from cocotb.triggers import ClockCycles
 from hdl.accelerator_registers import Build
 from sim.bench import Bench, parameters
 from sim.benches.accelerator_agents import BusAgents
+from sim.benches.recorder import Recorder
 from sim.driver import Driver
 
 PORTS = (
@@ -34,32 +35,6 @@ PORTS = (
 )
 
 
-class Recorder:
-    """Notes every port in every cycle, while it is told to."""
-
-    def __init__(self, bench: Bench):
-        self._dut = bench.dut
-        self.recording = False
-        self.values: dict[str, list[int | None]] = {port: [] for port in PORTS}
-        self.transfers = 0
-        self.done = True
-        bench.agents.append(self)
-
-    def step(self) -> None:
-        """One cycle."""
-        if self.recording:
-            for port, values in self.values.items():
-                value = getattr(self._dut, port).value
-                values.append(int(value) if value.is_resolvable else None)
-
-    def reset(self) -> None:
-        """Nothing is under way."""
-
-    def describe(self) -> str:
-        """How much was noted."""
-        return f"{len(self.values['irq'])} cycles"
-
-
 @cocotb.test()
 async def a_load_and_a_product(dut: Any) -> None:
     """One row of one group, two planes; its product with one column."""
@@ -67,7 +42,7 @@ async def a_load_and_a_product(dut: Any) -> None:
     build = Build(**p["build"])
     driver = Driver(build)
     bench = Bench(dut)
-    recorder, bus = Recorder(bench), BusAgents(bench)
+    recorder, bus = Recorder(bench, PORTS), BusAgents(bench)
     await bench.reset()
     cocotb.start_soon(bench.step(1 << 40))
     codes = np.ones((1, build.lanes), dtype=np.int64)
@@ -82,8 +57,7 @@ async def a_load_and_a_product(dut: Any) -> None:
         await bus.write(*driver.write("status", done=1))
         if number == 0:
             await bus.activations.send(driver.activations(x))
-        recorder.values = {port: [] for port in PORTS}
-        recorder.recording = True
+        recorder.begin()
         await bus.write(*job[-1])
         while not int(dut.irq.value):
             await ClockCycles(dut.clk, 1)
