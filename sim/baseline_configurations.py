@@ -7,14 +7,27 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from golden.anda import Rounding
 from golden.bitplanes import Encoding
+from hdl.baseline.aligner import Aligner, AlignerParameters
 from hdl.baseline.bfp import Bfp, BfpParameters
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp, FpFpParameters
+from hdl.baseline.fp_int import FpInt, FpIntParameters
 from hdl.baseline.mxint8 import MxInt8, MxInt8Parameters
+from hdl.baseline.to_mxint8 import MxInt8Converter, MxInt8ConverterParameters
 from hdl.heap import AdderCells
 
-__all__ = ["BASELINE_DRAWS", "draw_bfp", "draw_block", "draw_fp_fp"]
+__all__ = [
+    "BASELINE_DRAWS",
+    "draw_aligner",
+    "draw_bfp",
+    "draw_block",
+    "draw_fp_fp",
+    "draw_fp_int",
+    "draw_mxint8",
+    "draw_to_mxint8",
+]
 
 
 def draw_block(random: Random) -> BlockParameters:
@@ -62,9 +75,43 @@ def draw_mxint8(random: Random) -> partial[Any]:
     return partial(MxInt8, parameters)
 
 
+def draw_fp_int(random: Random) -> partial[Any]:
+    """A small FP-INT element."""
+    parameters = FpIntParameters(
+        lanes=random.choice((1, 2, 4)),
+        weights=random.choice(("outside", "inside")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(FpInt, parameters)
+
+
+def draw_aligner(random: Random) -> partial[Any]:
+    """An aligner, narrow or wide."""
+    group = random.choice((8, 8, 16))
+    encoding: Encoding = random.choice(("twos-complement", "sign-magnitude"))
+    rounding: Rounding = random.choice(("nearest", "truncate"))
+    parameters = AlignerParameters(
+        bits=random.choice((random.randint(2, 17), random.randint(2, 42))),
+        encoding=encoding,
+        rounding=rounding,
+        wires=random.choice((encoding, "twos-complement")),
+        group=group,
+        lanes=random.choice((1, 2, 4, 8)),
+    )
+    return partial(Aligner, parameters)
+
+
+def draw_to_mxint8(random: Random) -> partial[Any]:
+    """A converter to MXINT8."""
+    return partial(MxInt8Converter, MxInt8ConverterParameters(lanes=random.choice((1, 2, 4, 8, 16, 32))))
+
+
 #: How to draw each kind of peer.
 BASELINE_DRAWS: dict[str, Callable[[Random], partial[Any]]] = {
     "bfp": draw_bfp,
     "mxint8": draw_mxint8,
+    "aligner": draw_aligner,
+    "to_mxint8": draw_to_mxint8,
     "fp-fp": draw_fp_fp,
+    "fp-int": draw_fp_int,
 }

@@ -20,6 +20,7 @@ from hdl.array_column import weights_layout
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp
+from hdl.baseline.fp_int import FpInt
 from hdl.baseline.mxint8 import MxInt8
 from hdl.binary import BinaryElement, binary_flags
 from hdl.binary_column import BinaryColumn
@@ -39,6 +40,9 @@ from hdl.weights import WeightBuffer
 from .units import HeapUnit
 
 __all__ = ["BENCHES", "bench_of"]
+
+#: Elements of a full group of the peers.
+_GROUP = 64
 
 
 def _pe(component: Any, effort: int) -> dict[str, Any]:
@@ -218,6 +222,12 @@ def _mxint8(component: Any, effort: int) -> dict[str, Any]:
     }
 
 
+def _fp_int(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    shape = {name: getattr(p, name) for name in ("lanes", "weights", "latency")}
+    return {**shape, "steps": _GROUP // p.lanes, "rows": -(-effort // 3)}
+
+
 #: Which bench a component has: its module in sim.benches, and how its parameters are read off it.
 BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
@@ -240,6 +250,7 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     Bfp: ("baseline_block", _bfp),
     MxInt8: ("baseline_block", _mxint8),
     FpFp: ("baseline_fp_fp", _fp_fp),
+    FpInt: ("baseline_fp_int", _fp_int),
 }
 
 

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Protocol, get_args
 
+from golden.anda import Rounding
 from golden.baseline.bfp import FIGNA_MANTISSA_BITS
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 
+from .aligner import Aligner, AlignerParameters
 from .bfp import Bfp, BfpParameters
 from .block import BlockParameters
+from .dequantizer import Dequantizer
 from .figna import figna
+from .fp_fp import FpFp, FpFpParameters
+from .fp_int import FpInt, FpIntParameters
 from .mxint8 import MxInt8, MxInt8Parameters, MxWeights
+from .to_mxint8 import MxInt8Converter, MxInt8ConverterParameters
 
 __all__ = ["BASELINES", "Baseline", "Builder", "Converter"]
 
@@ -85,12 +91,27 @@ def _by_name(*kinds: Iterable[Baseline]) -> dict[str, Baseline]:
 
 
 def _bfp(name: str, title: str, source: str, parameters: BfpParameters, note: str) -> Baseline:
-    """A bit-parallel element on block floating point."""
+    """A bit-parallel element on block floating point, behind an aligner."""
+    b = parameters.block
 
     def element(adder_cells: AdderCells = AdderCells.PLAIN) -> Bfp:
         return Bfp(parameters.with_cells(adder_cells))
 
-    return Baseline(name, title, source, element, (), parameters.macs_per_cycle, note)
+    def aligner(adder_cells: AdderCells = AdderCells.PLAIN) -> Aligner:
+        rounding: Rounding = "truncate" if b.encoding == "sign-magnitude" else "nearest"
+        return Aligner(
+            AlignerParameters(
+                bits=b.bits,
+                encoding=b.encoding,
+                rounding=rounding,
+                wires=b.wires,
+                group=b.block,
+                lanes=b.lanes,
+            )
+        )
+
+    converter = Converter("FP16 to aligned integers", aligner, "row")
+    return Baseline(name, title, source, element, (converter,), parameters.macs_per_cycle, note)
 
 
 def _figna(mantissa_bits: int) -> Baseline:
@@ -115,11 +136,43 @@ def _mxint8(kind: MxWeights) -> Baseline:
         return MxInt8(parameters.with_cells(adder_cells))
 
     title, source = f"MXINT8 x {kind.upper()}", "OCP Microscaling 1.0"
+
+    def to_mxint8(adder_cells: AdderCells = AdderCells.PLAIN) -> MxInt8Converter:
+        return MxInt8Converter(MxInt8ConverterParameters(lanes=parameters.lanes))
+
     note = "blocks of 32, scales that FP16 values have; exact sum, one FP32 rounding a block"
-    return Baseline(f"mxint8-{kind}", title, source, element, (), parameters.macs_per_cycle, note)
+    converter = Converter("FP16 to MXINT8", to_mxint8, "row")
+    return Baseline(f"mxint8-{kind}", title, source, element, (converter,), parameters.macs_per_cycle, note)
+
+
+def _fp_fp() -> Baseline:
+    parameters = FpFpParameters()
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> FpFp:
+        return FpFp(parameters.with_cells(adder_cells))
+
+    def dequantizer(adder_cells: AdderCells = AdderCells.PLAIN) -> Dequantizer:
+        return Dequantizer(parameters.lanes)
+
+    converters = (Converter("INT4 to FP16", dequantizer, "column"),)
+    title, source = "FP-FP: FP16 x FP16", "Anda, HPCA 2025, figure 15"
+    note = "fused multiply-adds of IEEE 754 in FP32, two sums a lane in turn; no addend but a lane's own sum"
+    return Baseline("fp-fp", title, source, element, converters, parameters.macs_per_cycle, note)
+
+
+def _fp_int() -> Baseline:
+    parameters = FpIntParameters()
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> FpInt:
+        return FpInt(parameters.with_cells(adder_cells))
+
+    title, source = "FP-INT: FP16 x INT4", "Anda, HPCA 2025, figure 15"
+    note = "one FP32 rounding a product; scales multiply the lanes' FP32 sums at the end of a group"
+    return Baseline("fp-int", title, source, element, (), parameters.macs_per_cycle, note)
 
 
 BASELINES: Mapping[str, Baseline] = _by_name(
+    (_fp_fp(), _fp_int()),
     (_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8)),
     (_parallel(bits) for bits in range(4, 15)),
     (_mxint8(kind) for kind in get_args(MxWeights)),

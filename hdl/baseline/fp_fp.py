@@ -50,7 +50,9 @@ PRODUCTS = ProductWindow(largest=2047 * 2047, lack=3)
 _NAN, _INFINITY = 0x7FC00000, 0x7F800000
 
 
-def normalised_significand(m: Module, value: Value, name: str) -> tuple[Value, Value, Value]:
+def normalised_significand(
+    m: Module, significand: Value, field: Value, name: str
+) -> tuple[Value, Value, Value]:
     """Significand of an FP16 value with its leading bit in the top two places, effective exponent, distance.
 
     Returns
@@ -58,8 +60,6 @@ def normalised_significand(m: Module, value: Value, name: str) -> tuple[Value, V
     significand, exponent, distance : Value
         11, 5 and 4 bits.
     """
-    field = value[10:15]
-    significand = Cat(value[:10], field.any())
     shifted, taken = normalise(m, significand, list(SIGNIFICAND_STEPS), name)
     return shifted, effective_exponent(field), Cat(Const(0, 1), *reversed(taken))
 
@@ -108,7 +108,10 @@ class Fp16Product(NamedComponent):
         heap = BitHeap(EXPONENT_BITS, self.cells, prefix="field_")
         factors = []
         for name, value in (("a", self.a), ("b", self.b)):
-            significand, exponent, distance = normalised_significand(m, value, name)
+            field = value[10:15]
+            significand, exponent, distance = normalised_significand(
+                m, Cat(value[:10], field.any()), field, name
+            )
             factors.append(significand)
             heap.add_number(exponent)
             heap.add_number(distance, subtract=True)

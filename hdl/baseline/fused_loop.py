@@ -89,7 +89,8 @@ class FusedLoop(NamedComponent):
 
     All lanes step together. Products of different slots are taken one a cycle, those of one slot two cycles
     apart. Products with `last` hold the input back for two cycles more, and then until the sums are taken:
-    they wait in the accumulators.
+    they wait in the accumulators. With `registered` sums wait in registers of their own and hold nothing back
+    but the next products with `last`.
 
     Parameters
     ----------
@@ -98,19 +99,22 @@ class FusedLoop(NamedComponent):
         Adders.
     slots : int
         Accumulators of each.
+    registered : bool
+        Registers for the sums that leave.
 
     Members
     -------
     products : In(stream.Signature(products_layout(window, lanes, slot_bits)))
         As `hdl.scaled_sum.ScaledSum` gives them. `first` starts at +0.
     sums : Out(stream.Signature(words_layout(lanes, slot_bits)))
-        Three cycles after the products with `last`.
+        Three cycles after the products with `last`; without a slot if registered.
     """
 
     products: stream.Interface
     sums: stream.Interface
 
-    def __init__(self, window: Window, lanes: int, slots: int):
+    def __init__(self, window: Window, lanes: int, slots: int, *, registered: bool = False):
+        self.registered = registered
         self.window = window
         self.lanes = lanes
         self.slots = slots
@@ -118,7 +122,7 @@ class FusedLoop(NamedComponent):
         super().__init__(
             {
                 "products": In(stream.Signature(products_layout(window, lanes, self.slot_bits))),
-                "sums": Out(stream.Signature(words_layout(lanes, self.slot_bits))),
+                "sums": Out(stream.Signature(words_layout(lanes, 0 if registered else self.slot_bits))),
             }
         )
 
@@ -126,7 +130,8 @@ class FusedLoop(NamedComponent):
     def module_name(self) -> str:
         """For instance `baseline_fused_loop_23_30_4x2`."""
         w = self.window
-        return f"baseline_fused_loop_{w.product.bits}_{w.bits}_{self.lanes}x{self.slots}"
+        suffix = "_registered" if self.registered else ""
+        return f"baseline_fused_loop_{w.product.bits}_{w.bits}_{self.lanes}x{self.slots}{suffix}"
 
     def build(self) -> Module:
         """Control for all lanes, and each lane's adder between its registers."""
@@ -139,15 +144,16 @@ class FusedLoop(NamedComponent):
         adding_slot, rounding_slot = (
             Signal(self.slot_bits, name=name, reset_less=True) for name in ("adding_slot", "rounding_slot")
         )
-        accept, same_slot, ending, finishing, held = (
-            Signal(name=name) for name in ("accept", "same_slot", "ending", "finishing", "held")
+        accept, same_slot, ending, finishing, held, blocked = (
+            Signal(name=name) for name in ("accept", "same_slot", "ending", "finishing", "held", "blocked")
         )
         m.d.comb += [
             same_slot.eq(adding & (adding_slot == given.slot) if self.slot_bits else adding),
             finishing.eq(rounding & rounding_last),
             ending.eq((adding & adding_last) | finishing),
             held.eq(leaving & ~self.sums.ready),
-            self.products.ready.eq(~(same_slot | ending | held)),
+            blocked.eq(ending | held),
+            self.products.ready.eq(~(same_slot | (blocked & given.last if self.registered else blocked))),
             accept.eq(self.products.valid & self.products.ready),
             self.sums.valid.eq(leaving),
         ]
@@ -160,20 +166,26 @@ class FusedLoop(NamedComponent):
             leaving.eq(finishing | held),
         ]
         if self.slot_bits:
+            m.d.sync += rounding_slot.eq(adding_slot)
+        if self.slot_bits and self.registered:
+            m.d.sync += adding_slot.eq(given.slot)
+        elif self.slot_bits:
             # While sums leave, nothing is added: the accumulators are read for one or for the other.
-            m.d.sync += [
-                rounding_slot.eq(adding_slot),
-                adding_slot.eq(Mux(finishing, rounding_slot, Mux(held, adding_slot, given.slot))),
-            ]
+            m.d.sync += adding_slot.eq(Mux(finishing, rounding_slot, Mux(held, adding_slot, given.slot)))
             m.d.comb += self.sums.payload.slot.eq(adding_slot)
         for lane in range(self.lanes):
-            m.d.comb += self.sums.payload.words[lane].eq(
-                self._lane(m, lane, adding_first, rounding, rounding_slot, adding_slot)
-            )
+            current, new = self._lane(m, lane, adding_first, rounding, rounding_slot, adding_slot)
+            if self.registered:
+                current = Signal(WORD_BITS, name=f"leaving_{lane}", reset_less=True)
+                with m.If(finishing):
+                    m.d.sync += current.eq(new)
+            m.d.comb += self.sums.payload.words[lane].eq(current)
         return m
 
-    def _lane(self, m: Module, lane: int, first: Value, write: Value, to: Value, read: Value) -> Value:
-        """The registers and the adder of one lane; its accumulator of the slot `read`."""
+    def _lane(
+        self, m: Module, lane: int, first: Value, write: Value, to: Value, read: Value
+    ) -> tuple[Value, Value]:
+        """The registers and the adder of one lane; its accumulator of the slot `read`, and the next one."""
         window, given = self.window, self.products.payload
         m.submodules[f"aligned_{lane}"] = aligned = AlignedSum(window)
         m.submodules[f"rounded_{lane}"] = rounded = RoundedWord(window)
@@ -204,4 +216,4 @@ class FusedLoop(NamedComponent):
             total_field.eq(aligned.field),
             inexact.eq(aligned.inexact),
         ]
-        return current
+        return current, rounded.word

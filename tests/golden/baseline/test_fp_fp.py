@@ -8,17 +8,7 @@ import numpy as np
 import pytest
 
 from golden.baseline.fp_fp import dequantize, fma_accumulate
-
-
-def nearest(value: Fraction, bits: int, lowest: int) -> Fraction:
-    """`value` rounded to `bits` significant bits, to nearest even, in units of at least `2^lowest`."""
-    if value == 0:
-        return value
-    magnitude = abs(value)
-    lead = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-    lead -= magnitude < Fraction(2) ** lead
-    unit = Fraction(2) ** max(lead - bits + 1, lowest)
-    return round(value / unit) * unit  # Python rounds fractions to nearest even
+from tests.golden.baseline.exact import nearest, single
 
 
 def words(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -36,7 +26,7 @@ def test_sums_are_those_of_exact_fractions() -> None:
     for row in range(200):
         total = Fraction(0)
         for a, b in zip(x[row].tolist(), w[row].tolist(), strict=True):
-            total = nearest(total + Fraction(a) * Fraction(b), 24, -149)
+            total = single(total + Fraction(a) * Fraction(b))
         assert Fraction(float(found[row])) == total
 
 
