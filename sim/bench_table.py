@@ -17,13 +17,16 @@ from hdl.accelerator import Accelerator
 from hdl.accumulator import Accumulator
 from hdl.array import Array
 from hdl.array_column import weights_layout
+from hdl.baseline.aligner import Aligner
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp
 from hdl.baseline.fp_int import FpInt
 from hdl.baseline.mxint8 import MxInt8
+from hdl.baseline.to_mxint8 import MxInt8Converter
 from hdl.binary import BinaryElement, binary_flags
 from hdl.binary_column import BinaryColumn
+from hdl.binary_engine import BinaryEngine
 from hdl.column import PeColumn
 from hdl.compressor import Compressor
 from hdl.datapath import Datapath
@@ -37,6 +40,7 @@ from hdl.plane_store import PlaneStore
 from hdl.weight_store import WeightStore
 from hdl.weights import WeightBuffer
 
+from .binary_projection import engine_facts, engine_formats
 from .units import HeapUnit
 
 __all__ = ["BENCHES", "bench_of"]
@@ -67,6 +71,15 @@ def _binary(component: Any, effort: int) -> dict[str, Any]:
         "flags": binary_flags(p),
         "rows": getattr(component, "rows", 0),
         "sums": effort,
+    }
+
+
+def _binary_engine(component: Any, effort: int) -> dict[str, Any]:
+    p = component.parameters
+    return engine_facts(p) | {
+        "terms": p.array.element.terms,
+        "formats": engine_formats(p),
+        "jobs": effort,
     }
 
 
@@ -222,6 +235,17 @@ def _mxint8(component: Any, effort: int) -> dict[str, Any]:
     }
 
 
+def _aligner(component: Any, effort: int) -> dict[str, Any]:
+    shape = ("bits", "encoding", "rounding", "wires", "group", "lanes", "latency")
+    given = {name: getattr(component.parameters, name) for name in shape}
+    return given | {"kind": "aligned", "groups": 2 * effort}
+
+
+def _to_mxint8(component: Any, effort: int) -> dict[str, Any]:
+    given = {name: getattr(component.parameters, name) for name in ("group", "lanes", "latency")}
+    return given | {"kind": "mxint8", "bits": 8, "groups": 2 * effort}
+
+
 def _fp_int(component: Any, effort: int) -> dict[str, Any]:
     p = component.parameters
     shape = {name: getattr(p, name) for name in ("lanes", "weights", "latency")}
@@ -234,6 +258,7 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     PeColumn: ("pe", _pe),
     BinaryElement: ("binary", _binary),
     BinaryColumn: ("binary", _binary),
+    BinaryEngine: ("binary_engine", _binary_engine),
     Compressor: ("compressor", _compressor),
     Accumulator: ("accumulator", _accumulator),
     MultiStageAccumulator: ("multistage", _multistage),
@@ -249,6 +274,8 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     HeapUnit: ("heap", _heap),
     Bfp: ("baseline_block", _bfp),
     MxInt8: ("baseline_block", _mxint8),
+    Aligner: ("baseline_converter", _aligner),
+    MxInt8Converter: ("baseline_converter", _to_mxint8),
     FpFp: ("baseline_fp_fp", _fp_fp),
     FpInt: ("baseline_fp_int", _fp_int),
 }
