@@ -49,11 +49,8 @@ def accelerator_cycles(parameters: AcceleratorParameters, n: int, k: int, c: int
             f"the cycles are known when results_bits is at least the {engine.groups.part_bits} bits of a row "
             f"of the array, but it is {parameters.results_bits}"
         )
-    # The sender is done a cycle after the last results; parts without any, which end a short group, hide it.
-    column_tiles, _ = tiled(c, engine.array.columns)
-    sender = int(column_tiles % engine.groups.tiles == 0)
     check = Driver(parameters.build).check_cycles(n, k, c, planes)
-    return check + product_cycles(engine, Product(n, k, c, planes)).total + sender
+    return check + product_cycles(engine, Product(n, k, c, planes)).total
 
 
 @dataclass(frozen=True)
