@@ -30,7 +30,7 @@ def real_chain(parameters: AcceleratorParameters) -> Chain:
     while True:
         chain = Chain(
             x=first.x[:n, :k],
-            matrices=(up[:hidden, :k], down[:, :hidden]),
+            matrices=(up[:hidden, :k], down[:hidden, :hidden]),
             planes=(min(PLANES[0], most), min(PLANES[1], most)),
         )
         if chain.fits(parameters):

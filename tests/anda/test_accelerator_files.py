@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from anda.accelerator_files import accelerator_files, accelerator_parameters
+from anda.accelerator_files import accelerator_files, accelerator_parameters, companions, core_file
+from anda.config import load
 
 GENERATOR = Path(__file__).parents[2] / "examples" / "fusesoc" / "generate.py"
 SMALL = {
@@ -34,6 +35,7 @@ def test_a_flat_table_becomes_parameters() -> None:
     # Eight codes of four bits, a zero point of four, and a scale.
     assert p.build.weight_word_bits == 8 * 4 + 4 + 16
     assert accelerator_parameters({}).build.lanes == 64
+    assert accelerator_parameters({"elementwise_words": 8, "silu": True}).engine.elementwise is not None
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,7 @@ def test_a_flat_table_becomes_parameters() -> None:
         ({"row": 2}, "not 'row'"),
         ({"format": "nf4"}, "the weights of an accelerator must have integer levels, nf4 has none"),
         ({"rows": 3, "sharing": 3}, "must be a power of two"),
+        ({"silu": True}, "SiLU is a part of the elementwise unit"),
     ],
 )
 def test_tables_that_are_refused(values: dict[str, object], message: str) -> None:
@@ -66,7 +69,8 @@ def test_the_generator_of_fusesoc_writes_the_same_files(tmp_path: Path) -> None:
     assert listed.keys() == files.keys()
     verilog = f"{core['targets']['default']['toplevel']}.v"
     assert listed[verilog] == "verilogSource"
-    assert json.loads(files["anda_registers.json"])["bytes"] == 128
+    registers = json.loads(files["anda_registers.json"])
+    assert files["anda_registers.md"].count("\n## ") == len(registers["registers"])
 
 
 def test_the_core_of_the_example_names_its_top() -> None:
@@ -77,3 +81,27 @@ def test_the_core_of_the_example_names_its_top() -> None:
         core["generate"]["rtl"]["generator"]
         in yaml.safe_load((GENERATOR.parent / "anda.core").read_text().partition("\n")[2])["generators"]
     )
+
+
+def test_a_design_with_an_accelerator_has_companions() -> None:
+    design = load("accelerator")
+    files = companions(design)
+    assert list(files) == [f"anda_registers.{kind}" for kind in ("h", "rdl", "json", "md")] + [
+        "accelerator.core"
+    ]
+    core = yaml.safe_load(files["accelerator.core"].partition("\n")[2])
+    assert core["name"].startswith("anda:generated:accelerator:")
+    assert core["description"] == design.description
+    listed = [name for entry in core["filesets"]["rtl"]["files"] for name in entry]
+    top = core["targets"]["default"]["toplevel"]
+    assert listed == [f"{top}.v", "lint.vlt", *list(files)[:-1]]
+    assert core["targets"]["lint"]["flow_options"]["tool"] == "verilator"
+    assert core["targets"]["lint"]["filesets"] == ["rtl"]
+    assert companions(load("compact")) == {}
+
+
+def test_a_description_may_hold_anything() -> None:
+    text = 'It\'s "so": a # b\n- c'
+    core = core_file("::x:0", text, ["a.v", "b.txt"], "a")
+    assert yaml.safe_load(core.partition("\n")[2])["description"] == text
+    assert "b.txt: {file_type: user}" in core

@@ -25,8 +25,13 @@ from hdl.pe import PeParameters, ProcessingElement
 
 SMALL = PeParameters(lanes=16, level_bits=5, max_planes=5)
 
+#: Elements and rows of them; the whole of an accelerator has every part of its own.
+PRESETS = {f"{preset}-{top.role}": top.make for preset in preset_names() for top in tops(load(preset))}
+WHOLE = {name for name in PRESETS if name.endswith("-accelerator")}
+ELEMENTS = {name for name in PRESETS if name.startswith(("compact", "published"))}
+
 MADE: dict[str, Callable[[], NamedComponent]] = {
-    f"{preset}-{top.role}": top.make for preset in preset_names() for top in tops(load(preset))
+    name: PRESETS[name] for name in sorted(ELEMENTS | {"accelerator-accelerator"})
 } | {
     "column-of-codes": lambda: PeColumn(SMALL, rows=2, format=formats.get("e2m1-sp")),
     "column-of-codes-with-zero": lambda: PeColumn(SMALL, rows=2, format=formats.get("int4-zp")),
@@ -60,9 +65,15 @@ MADE: dict[str, Callable[[], NamedComponent]] = {
 }
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", sorted(WHOLE - MADE.keys()))
+def test_every_tool_takes_a_large_accelerator(name: str) -> None:
+    test_every_tool_takes_the_file(name)
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_every_tool_takes_the_file(name: str) -> None:
-    component = MADE[name]()
+    component = (MADE | PRESETS)[name]()
     verdicts = accept(emit_verilog(component), component.module_name, waiver=WAIVER)
     # Icarus may be absent; the others come with the project.
     present = [verdict for verdict in verdicts if verdict.accepted is not None]

@@ -3,12 +3,16 @@ from __future__ import annotations
 import pytest
 
 from anda.config import Design, load, parse
-from anda.generate import generate
+from anda.generate import generate, generate_all
 from anda.tops import (
+    accelerator_parameters,
     accumulator_parameters,
+    array_parameters,
     choose,
     compressor_parameters,
     datapath_parameters,
+    engine_parameters,
+    parts,
     pe_parameters,
     tops,
 )
@@ -66,6 +70,9 @@ def test_a_missing_table_is_named(bare: Design) -> None:
         (compressor_parameters, "compressor"),
         (accumulator_parameters, "accumulator"),
         (datapath_parameters, "datapath"),
+        (array_parameters, "array"),
+        (engine_parameters, "engine"),
+        (accelerator_parameters, "accelerator"),
     ):
         with pytest.raises(
             ValueError, match=rf"the design bare has no {table}: its file needs a table \[{table}\]"
@@ -91,3 +98,119 @@ def test_choosing_keeps_the_order_of_the_design() -> None:
     assert choose(found, None) == found
     with pytest.raises(ValueError, match=r"\(compressor, pe, accumulator, datapath\), not 'column'"):
         choose(found, ["pe", "column"])
+
+
+SMALL = """
+name = "small"
+[format]
+encoding = "sign-magnitude"
+rounding = "truncate"
+group = 8
+max_planes = 5
+[pe]
+weights = "shared"
+weight_format = "e2m1-sp"
+[array]
+rows = 2
+columns = 4
+sharing = 2
+columns_per_load = 2
+[engine]
+plane_words = 64
+plane_groups = 16
+weight_words = 32
+[elementwise]
+words = 4
+silu = false
+[accelerator]
+weights_bits = 128
+"""
+
+
+def test_an_accelerator_has_what_its_tables_say() -> None:
+    parameters = accelerator_parameters(parse(SMALL, "small.toml"))
+    engine, array = parameters.engine, parameters.engine.array
+    assert (array.rows, array.columns, array.sharing, array.columns_per_load) == (2, 4, 2, 2)
+    assert array.format is not None
+    assert (array.format.name, array.pe.level_bits, array.pe.lanes, array.pe.max_planes) == (
+        "e2m1-sp",
+        5,
+        8,
+        5,
+    )
+    assert (engine.plane_words, engine.plane_groups, engine.weight_words) == (64, 16, 32)
+    assert (engine.rounding, array.pe.encoding) == ("truncate", "sign-magnitude")
+    assert (engine.elementwise_words, engine.silu) == (4, False)
+    assert (parameters.activations_bits, parameters.weights_bits, parameters.results_bits) == (64, 128, 64)
+
+
+def test_an_accelerator_has_tops_and_parts() -> None:
+    design = parse(SMALL, "small.toml")
+    found = {top.role: top for top in tops(design)}
+    assert list(found) == ["pe", "column", "array", "engine", "accelerator"]
+    assert found["column"].parameters["rows"] == 2
+    assert found["column"].parameters["format"] == "e2m1-sp"
+    assert generate(design, found["column"]).name.endswith("_x2_e2m1_sp")
+    assert found["accelerator"].parameters["engine"]["array"]["format"] == "e2m1-sp"
+    inner = {top.role: top for top in parts(design)}
+    assert list(inner) == ["plane_store", "weight_store", "group_buffer", "compressor", "elementwise"]
+    assert inner["plane_store"].parameters["words"] == 64
+    assert inner["compressor"].parameters["rounding"] == "truncate"
+    # A compressor of its own is checked as such, and a part that is not there is not.
+    other = parse(
+        SMALL.replace("[elementwise]\nwords = 4\nsilu = false\n", "[compressor]\nlanes = 2\n"), "x.toml"
+    )
+    assert [top.role for top in parts(other)] == ["plane_store", "weight_store", "group_buffer"]
+    assert parts(load("compact")) == []
+
+
+def test_weights_inside_have_no_column_of_their_own() -> None:
+    text = SMALL.replace('weights = "shared"\nweight_format = "e2m1-sp"', 'weights = "inside"')
+    design = parse(text, "x.toml")
+    assert [top.role for top in tops(design)] == ["pe", "array", "engine", "accelerator"]
+    assert array_parameters(design).pe.weights == "inside"
+
+
+def test_arrays_that_cannot_be_built_are_refused() -> None:
+    for old, new, message in (
+        ("sharing = 2", "sharing = 3", "sharing must divide the 2 rows, which 3 does not"),
+        (
+            "columns = 4",
+            "columns = 3\ncolumns_per_load = 1",
+            "the 3 columns of an array must divide a group of 8",
+        ),
+        ("rows = 2", "rows = 6", "the rows of an accelerator must be a power of two"),
+        (
+            "weights_bits = 128",
+            "results_bits = 256",
+            "results_bits must be at most the 128 of a group, not 256",
+        ),
+    ):
+        text = SMALL.replace(old, new, 1).replace(
+            "columns_per_load = 1\nsharing = 2\ncolumns_per_load = 2", "columns_per_load = 1"
+        )
+        with pytest.raises(ValueError, match=message):
+            tops(parse(text, "x.toml"))
+
+
+def test_the_presets_of_accelerators_are_what_they_are_called() -> None:
+    full = accelerator_parameters(load("anda16"))
+    array = full.engine.array
+    assert (array.rows, array.columns, array.pe.lanes) == (16, 16, 64)
+    # 1 MB of planes, and of weights without their scales.
+    assert full.engine.plane_words * array.rows * array.pe.lanes == 8 << 20
+    assert full.engine.weight_words * array.columns_per_load * array.pe.lanes * 4 == 8 << 20
+    for name in ("accelerator", "anda16", "ulx3s"):
+        array = accelerator_parameters(load(name)).engine.array
+        # Groups of four planes and more cost their planes.
+        assert max(array.sharing, array.columns // array.columns_per_load) <= 4
+
+
+def test_all_together_are_as_each_alone() -> None:
+    design = load("compact")
+    found = choose(tops(design), ["pe", "column"])
+    told: list[int] = []
+    together = generate_all(design, found, lambda: told.append(1))
+    assert len(told) == 2
+    for top, product in zip(found, together, strict=True):
+        assert product == generate(design, top)
