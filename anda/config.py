@@ -155,9 +155,16 @@ def load(source: str) -> Design:
 def parse(text: str, where: str) -> Design:
     """A design from the text of a TOML file; `where` names the file in errors."""
     try:
-        return Design.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where} is not valid TOML: {error}") from error
+    return parse_values(values, where)
+
+
+def parse_values(values: dict[str, Any], where: str) -> Design:
+    """A design from what a TOML file holds; `where` names the file in errors."""
+    try:
+        return Design.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_sentence(error, where)) from error
 

@@ -22,6 +22,7 @@ from anda.cli.perplexity import perplexity
 from anda.cli.profile import profile
 from anda.cli.quantize import quantize
 from anda.cli.search import search
+from anda.cli.sweep import sweep
 from anda.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -56,6 +57,7 @@ app.command()(formats)
 app.command()(generate)
 app.command()(verify)
 app.command()(area)
+app.command()(sweep)
 app.command()(fpga)
 app.command()(demo)
 app.command()(profile)
