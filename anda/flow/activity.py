@@ -103,6 +103,7 @@ def simulate(netlist: GateNetlist, replay: Replay, *, glitches: bool = False) ->
     for _ in range(_RESET_CYCLES):
         machine.clock()
         machine.settle()
+    machine.before[:] = machine.values
     if reset is not None:
         machine.values[reset] = 0
     watched = np.unique(np.concatenate([_nets(netlist, expected) for expected in replay.results]))
