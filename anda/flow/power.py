@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from anda.flow.activity import Activity, simulate
 from anda.flow.library import Library
-from anda.flow.netlist import read_netlist
+from anda.flow.netlist import CLOCK, read_netlist
 from anda.flow.power_sum import Energy, Nets, add_up, net_loads
 from anda.flow.power_tables import read_power
 from anda.flow.recipe import RECIPE, map_to_library, netlist_area
@@ -159,6 +159,19 @@ class PowerMeter:
             raise ValueError("the simulation did not count glitches")
         toggles = activity.glitches if glitches and activity.glitches is not None else activity.toggles
         return add_up(self.netlist, self.power, Nets(toggles, activity.ones, self.slopes, self.loads))
+
+    def uniform(self) -> Energy:
+        """Energy of one cycle in which every net changes once and the clock twice, to compare sums with.
+
+        Every net is high half of the time.
+        """
+        toggles = np.ones(self.netlist.nets)
+        toggles[:2] = 0
+        if CLOCK in self.netlist.inputs:
+            toggles[self.netlist.inputs[CLOCK]] = 2
+        return add_up(
+            self.netlist, self.power, Nets(toggles, np.full(len(toggles), 0.5), self.slopes, self.loads)
+        )
 
     def _report(self, replay: Replay, activity: Activity, energy: Energy, clock_hz: float) -> PowerReport:
         macs, moments = replay.macs * replay.runs, replay.cycles * replay.runs

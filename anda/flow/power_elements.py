@@ -25,8 +25,9 @@ from hdl.pe import ProcessingElement
 from hdl.weights import WeightBuffer
 from sim.replay_data import Replay
 from sim.replays import accumulator, pe, weights
+from sim.replays.beats import require_codec
 
-__all__ = ["PARTS", "ElementMeter", "ElementPower", "PartPower"]
+__all__ = ["PARTS", "ElementMeter", "ElementPower", "Part", "PartPower"]
 
 PARTS = ("pe", "weights", "accumulator")
 """What an element may be made of."""
@@ -73,7 +74,9 @@ class ElementPower(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
+    """A part of an element on its own netlist, and how much of it belongs to one element."""
+
     name: str
     share: float
     meter: PowerMeter
@@ -123,7 +126,7 @@ class ElementMeter:
             there = ", ".join(part for part in PARTS if has[part])
             raise ValueError(f"expected a part of the element of {design.name} ({there}), not {missing[0]!r}")
         self.parts = [
-            _Part(name, share, PowerMeter(component, library, wire_ff=wire_ff))
+            Part(name, share, PowerMeter(component, library, wire_ff=wire_ff))
             for name, share, component in self._components()
             if name in parts
         ]
@@ -146,13 +149,11 @@ class ElementMeter:
         ValueError
             When groups cannot have so many planes, or a netlist computes anything but the golden results.
         """
-        encoding, rounding = self.design.format.encoding, self.design.format.rounding
-        codec = AndaCodec(planes, encoding, rounding, self.design.format.group)
         found = [
             PartPower(
                 part=part.name,
                 share=part.share,
-                report=part.meter.measure(self._replay(part.name, codec), clock_hz),
+                report=part.meter.measure(self.replay(part.name, planes), clock_hz),
             )
             for part in self.parts
         ]
@@ -174,13 +175,22 @@ class ElementMeter:
             parts=found,
         )
 
-    def _replay(self, part: str, codec: AndaCodec) -> Replay:
-        s, p = self.sample, self.pe
+    def replay(self, part: str, planes: int) -> Replay:
+        """What a part sees for groups of so many planes.
+
+        Raises
+        ------
+        ValueError
+            When the design has no such part, or its groups cannot have so many planes.
+        """
+        f, s, p = self.design.format, self.sample, self.pe
+        codec = AndaCodec(planes, f.encoding, f.rounding, f.group)
+        require_codec(p, codec)
+        beats = p.beats(planes)
         if part == "pe":
             return pe.replay(p, codec, s.activations[:, 0], s.weights)
-        beats = p.beats(codec.planes)
         if part == "weights" and self.rows is not None:
             return weights.replay(s.weights, p.level_bits, beats, self.rows)
-        if self.accumulator is None:
-            raise ValueError(f"the design {self.design.name} has no {part}")
-        return accumulator.replay(self.accumulator, codec, beats, s.activations, s.weights, s.scales)
+        if part == "accumulator" and self.accumulator is not None:
+            return accumulator.replay(self.accumulator, codec, beats, s.activations, s.weights, s.scales)
+        raise ValueError(f"the element of {self.design.name} has no part {part!r}")
