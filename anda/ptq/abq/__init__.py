@@ -1,0 +1,1 @@
+"""ABQ: learnt distribution correction for models with weights and activations of any few bits."""
