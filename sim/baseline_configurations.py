@@ -11,6 +11,7 @@ from golden.anda import Rounding
 from golden.bitplanes import Encoding
 from hdl.baseline.aligner import Aligner, AlignerParameters
 from hdl.baseline.bfp import Bfp, BfpParameters
+from hdl.baseline.bitmod import BitMod, BitModParameters
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp, FpFpParameters
 from hdl.baseline.fp_int import FpInt, FpIntParameters
@@ -22,6 +23,7 @@ __all__ = [
     "BASELINE_DRAWS",
     "draw_aligner",
     "draw_bfp",
+    "draw_bitmod",
     "draw_block",
     "draw_fp_fp",
     "draw_fp_int",
@@ -106,11 +108,24 @@ def draw_to_mxint8(random: Random) -> partial[Any]:
     return partial(MxInt8Converter, MxInt8ConverterParameters(lanes=random.choice((1, 2, 4, 8, 16, 32))))
 
 
+def draw_bitmod(random: Random) -> partial[Any]:
+    """A term-serial element."""
+    parameters = BitModParameters(
+        lanes=random.choice((1, 2, 4)),
+        terms=random.randint(1, 3),
+        guard=random.randint(0, 12),
+        group=random.choice((8, 16)),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(BitMod, parameters)
+
+
 #: How to draw each kind of peer.
 BASELINE_DRAWS: dict[str, Callable[[Random], partial[Any]]] = {
     "bfp": draw_bfp,
     "mxint8": draw_mxint8,
     "aligner": draw_aligner,
+    "bitmod": draw_bitmod,
     "to_mxint8": draw_to_mxint8,
     "fp-fp": draw_fp_fp,
     "fp-int": draw_fp_int,

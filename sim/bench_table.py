@@ -19,6 +19,7 @@ from hdl.array import Array
 from hdl.array_column import weights_layout
 from hdl.baseline.aligner import Aligner
 from hdl.baseline.bfp import Bfp
+from hdl.baseline.bitmod import BitMod
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp
 from hdl.baseline.fp_int import FpInt
@@ -252,6 +253,11 @@ def _fp_int(component: Any, effort: int) -> dict[str, Any]:
     return {**shape, "steps": _GROUP // p.lanes, "rows": -(-effort // 3)}
 
 
+def _bitmod(component: Any, effort: int) -> dict[str, Any]:
+    shape = ("lanes", "terms", "guard", "group", "latency")
+    return {name: getattr(component.parameters, name) for name in shape} | {"rows": effort}
+
+
 #: Which bench a component has: its module in sim.benches, and how its parameters are read off it.
 BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
@@ -274,6 +280,7 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     HeapUnit: ("heap", _heap),
     Bfp: ("baseline_block", _bfp),
     MxInt8: ("baseline_block", _mxint8),
+    BitMod: ("baseline_bitmod", _bitmod),
     Aligner: ("baseline_converter", _aligner),
     MxInt8Converter: ("baseline_converter", _to_mxint8),
     FpFp: ("baseline_fp_fp", _fp_fp),

@@ -16,7 +16,7 @@ from hdl.ranges import Ranged, assign, round_shift, saturate
 
 from .converter import GroupConverter, largest_field
 
-__all__ = ["Aligner", "AlignerParameters"]
+__all__ = ["Aligner", "AlignerParameters", "effective", "shifted_right"]
 
 _SIGNIFICAND_BITS = 11
 _EXPONENT_BITS = 5
@@ -116,7 +116,9 @@ class Aligner(GroupConverter):
             negated = Signal(signed(_SIGNIFICAND_BITS + 1), name=f"signed_{index}")
             m.d.comb += negated.eq(_negated_if(fields.sign, Cat(number, Const(0, 1))))
             number = negated
-        moved = _shifted_right(m, Cat(Const(0, left), number)[right:], distance, number.shape().signed, index)
+        moved = shifted_right(
+            m, Cat(Const(0, left), number)[right:], distance, number.shape().signed, f"lane_{index}"
+        )
         limits = aligned_range(p.bits, p.encoding)
         if p.encoding == "twos-complement":
             source = Ranged.of(moved.as_signed())
@@ -136,12 +138,12 @@ def _negated_if(sign: Value, number: Value) -> Value:
     return ((number ^ sign.replicate(len(number))) + sign)[: len(number)]
 
 
-def _shifted_right(m: Module, number: Value, distance: Value, is_signed: bool, index: int) -> Value:
+def shifted_right(m: Module, number: Value, distance: Value, is_signed: bool, name: str) -> Value:
     """`floor(number / 2**distance)`, as wide as the number."""
     fill = number[-1] if is_signed else Const(0, 1)
     for k, taken in enumerate(distance):
         step = min(1 << k, len(number))
-        shifted = Signal(len(number), name=f"lane_{index}_by_{1 << k}")
+        shifted = Signal(len(number), name=f"{name}_by_{1 << k}")
         m.d.comb += shifted.eq(Mux(taken, Cat(number[step:], fill.replicate(step)), number))
         number = shifted
     return number

@@ -15,6 +15,7 @@ from hdl.modules import NamedComponent
 
 from .aligner import Aligner, AlignerParameters
 from .bfp import Bfp, BfpParameters
+from .bitmod import BitMod, BitModParameters, TermEncoder
 from .block import BlockParameters
 from .dequantizer import Dequantizer
 from .figna import figna
@@ -171,10 +172,33 @@ def _fp_int() -> Baseline:
     return Baseline("fp-int", title, source, element, (), parameters.macs_per_cycle, note)
 
 
+def _bitmod() -> Baseline:
+    parameters = BitModParameters()
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> BitMod:
+        return BitMod(parameters.with_cells(adder_cells))
+
+    def encoder(adder_cells: AdderCells = AdderCells.PLAIN) -> TermEncoder:
+        return TermEncoder(parameters.lanes)
+
+    note = "two terms a weight; products aligned to the largest exponent so far, five guard bits, truncated"
+    converter = Converter("INT4 to terms", encoder, "column")
+    return Baseline(
+        "bitmod",
+        "BitMoD-like",
+        "BitMoD, HPCA 2025",
+        element,
+        (converter,),
+        parameters.macs_per_cycle,
+        note,
+    )
+
+
 BASELINES: Mapping[str, Baseline] = _by_name(
     (_fp_fp(), _fp_int()),
     (_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8)),
     (_parallel(bits) for bits in range(4, 15)),
     (_mxint8(kind) for kind in get_args(MxWeights)),
+    (_bitmod(),),
 )
 """The peers by name."""
