@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "LEAST_SCALE", "AffineFormat", "AffineMatrix", "affine_tokens", "ranges", "steps"]
+__all__ = [
+    "LARGEST",
+    "LEAST_SCALE",
+    "AffineFormat",
+    "AffineMatrix",
+    "affine_tokens",
+    "encode_tokens",
+    "least_error_ends",
+    "ranges",
+    "steps",
+]
 
 Array = NDArray[Any]
 
@@ -95,12 +105,19 @@ def zero_points(low: Array, scales: Array) -> Array:
     return np.rint(np.clip(-low / scales, -LARGEST, LARGEST))
 
 
+def encode_tokens(
+    x: Array, form: AffineFormat
+) -> tuple[NDArray[np.uint8], NDArray[np.float16], NDArray[np.int16]]:
+    """Codes of x [..., K], and a scale and a zero point [..., 1] of each token, that is each vector [K]."""
+    scales, zeros = grid(form, x.min(axis=-1, keepdims=True), x.max(axis=-1, keepdims=True))
+    codes = np.clip(np.rint(x / scales.astype(x.dtype)) + zeros, 0, form.top)
+    return codes.astype(np.uint8), scales, zeros
+
+
 def affine_tokens(x: Array, form: AffineFormat) -> Array:
-    """What is left of x [..., K] when each token, that is each vector of the last axis, has its own step."""
-    low, high = x.min(axis=-1, keepdims=True), x.max(axis=-1, keepdims=True)
-    scales, zeros = steps(low, high, form.top)
-    codes = np.clip(np.rint(x / scales) + zeros, 0, form.top)
-    return np.asarray((codes - zeros) * scales, dtype=x.dtype)
+    """What is left of x [..., K] when each token has its own step."""
+    codes, scales, zeros = encode_tokens(x, form)
+    return np.asarray((codes.astype(x.dtype) - zeros) * scales.astype(x.dtype))
 
 
 def grouped(matrix: Array, group: int | None) -> Array:
