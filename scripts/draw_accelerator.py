@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,22 @@ SENDER: Box = (134, 33, 14, 10)
 CORE: Box = (16, 1, 136, 100)
 ENGINE: Box = (37, 2.5, 93.5, 83)
 
+PARTS: dict[str, tuple[Box, tuple[str, str], str]] = {
+    "AxiLiteRegisters": (REGISTERS, CONTROL, "from the register map"),
+    "JobChecker": (CHECKER, CONTROL, "shape to tiles; bounds"),
+    "ActivationReceiver": (RECEIVER, BUS, ""),
+    "Compressor": (COMPRESSOR, COMPUTE, "one lane"),
+    "PlaneWriter": (WRITER, COMPUTE, ""),
+    "PlaneStore": (PLANES, MEMORY, "plane words\nexponents\nreader"),
+    "WeightReceiver": (WEIGHT_RECEIVER, BUS, ""),
+    "WeightStore": (WEIGHTS, MEMORY, "codes, scales\nreader"),
+    "GroupBuffer": (GROUPS, MEMORY, "two halves"),
+    "Elementwise": (UNIT, COMPUTE, "scale, bias, ReLU,\nSiLU, gate"),
+    "GateReceiver": (GATES, BUS, ""),
+    "ResultSender": (SENDER, BUS, ""),
+}
+"""By the name of the class: place, look and note."""
+
 
 def main() -> int:
     write_all(FIGURES, {"accelerator.svg": rendered(draw(), "accelerator")["accelerator.svg"]})
@@ -55,25 +72,11 @@ def draw() -> Figure:
     panel.set_axis_off()
     _frame(panel, CORE, "AcceleratorCore")
     _frame(panel, ENGINE, "Engine")
-    _parts(panel)
+    for name, (box, look, note) in PARTS.items():
+        _part(panel, box, look, name, note)
     _grid(panel)
     _wires(panel)
     return figure
-
-
-def _parts(panel: Axes) -> None:
-    _part(panel, REGISTERS, CONTROL, "AxiLiteRegisters", "from the register map")
-    _part(panel, CHECKER, CONTROL, "JobChecker", "shape to tiles; bounds")
-    _part(panel, RECEIVER, BUS, "Activation-\nReceiver", "")
-    _part(panel, COMPRESSOR, COMPUTE, "Compressor", "one lane")
-    _part(panel, WRITER, COMPUTE, "PlaneWriter", "")
-    _part(panel, PLANES, MEMORY, "PlaneStore", "plane words\nexponents\nreader")
-    _part(panel, WEIGHT_RECEIVER, BUS, "Weight-\nReceiver", "")
-    _part(panel, WEIGHTS, MEMORY, "WeightStore", "codes, scales\nreader")
-    _part(panel, GROUPS, MEMORY, "GroupBuffer", "two halves")
-    _part(panel, UNIT, COMPUTE, "Elementwise", "scale, bias, ReLU,\nSiLU, gate")
-    _part(panel, GATES, BUS, "Gate-\nReceiver", "")
-    _part(panel, SENDER, BUS, "Result-\nSender", "")
 
 
 def _grid(panel: Axes) -> None:
@@ -133,6 +136,8 @@ def _part(panel: Axes, box: Box, look: tuple[str, str], name: str, note: str) ->
         )
     )
     middle = left + width / 2
+    # These parts are narrow.
+    name = re.sub("(?=Receiver|Sender)", "-\n", name)
     if note:
         panel.text(middle, bottom + height - 1.2, name, ha="center", va="top", **_title())
         panel.text(middle, bottom + 1.2, note, ha="center", va="bottom", fontsize=7, color=INK)
