@@ -18,7 +18,9 @@ def test_the_recorded_figures_are_of_the_models_as_they_are() -> None:
     told: list[str] = []
     own = measure_systems(told.append, models=(MODELS[6],))
     assert told == ["LLaMA-13B"]
-    assert own["rows"] == [row for row in DATA["rows"] if row["model"] == "LLaMA-13B"], "run make system"
+    assert own["rows"] == [row for row in DATA["rows"] if row["model"] == "LLaMA-13B"], (
+        "run scripts/measure_system.py"
+    )
     assert [row["name"] for row in DATA["models"]] == [each.name for each in MODELS]
     assert DATA["evidence"] == "computed"
 
