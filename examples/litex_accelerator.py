@@ -3,13 +3,13 @@
 LiteX is no dependency of anda: this file is for a target that has it. In the target's constructor::
 
     self.accelerator = AndaAccelerator(platform, rows=4, columns=8, lanes=64)
-    region = SoCRegion(origin=0x9000_0000, size=0x80, cached=False)
+    region = SoCRegion(origin=0x9000_0000, size=0x100, cached=False)
     self.bus.add_slave("accelerator", self.accelerator.bus, region)
     self.irq.add("accelerator", use_loc_if_exists=True)
 
-and connect `activations`, `weights` and `results`, which are streams of LiteX, for instance to its DMA
-readers and writers. Software takes offsets and masks from `anda_registers.h`, which is written beside the
-Verilog.
+and connect `activations`, `weights` and `results`, and with `silu=True` also `gates`, which are streams of
+LiteX, for instance to its DMA readers and writers. Software takes offsets and masks from `anda_registers.h`,
+which is written beside the Verilog.
 """
 
 from __future__ import annotations
@@ -50,6 +50,14 @@ class AndaAccelerator(LiteXModule):
         self.activations = stream.Endpoint([("data", sizes.activations_bits)])
         self.weights = stream.Endpoint([("data", sizes.weights_bits)])
         self.results = stream.Endpoint([("data", sizes.results_bits)])
+        streams = [
+            ("s_axis_activations", self.activations, True),
+            ("s_axis_weights", self.weights, True),
+            ("m_axis_results", self.results, False),
+        ]
+        if sizes.engine.silu:
+            self.gates = stream.Endpoint([("data", sizes.results_bits)])
+            streams.append(("s_axis_gates", self.gates, True))
         self.ev = EventManager()
         self.ev.job = EventSourceLevel()
         self.ev.finalize()
@@ -69,11 +77,7 @@ class AndaAccelerator(LiteXModule):
                 ports[f"i_s_axil_{name}{signal}"] = value[:bits] if signal == "addr" else value
             for signal in outputs:
                 ports[f"o_s_axil_{name}{signal}"] = getattr(channel, signal)
-        for name, endpoint, inward in (
-            ("s_axis_activations", self.activations, True),
-            ("s_axis_weights", self.weights, True),
-            ("m_axis_results", self.results, False),
-        ):
+        for name, endpoint, inward in streams:
             given, taken = ("i", "o") if inward else ("o", "i")
             ports[f"{given}_{name}_tdata"] = endpoint.data
             ports[f"{given}_{name}_tlast"] = endpoint.last

