@@ -58,7 +58,7 @@ def learn_block(
     learnt = {name: _parameter(name, array) for name, array in start.items()}
     optimizer = torch.optim.AdamW(_groups(learnt, training), weight_decay=0.0, fused=True)
     count = len(stream.inputs)
-    steps = training.epochs * -(-count // training.batch)
+    steps = max(1, training.epochs * -(-count // training.batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)) if training.decay else 1.0
     )
