@@ -21,6 +21,7 @@ from anda.config_sections import (
     ElementwiseSection,
     EngineSection,
     FormatSection,
+    MultiStageSection,
     ProcessingElementSection,
     Section,
 )
@@ -29,9 +30,17 @@ __all__ = ["ConfigError", "Design", "load", "parse", "preset_names"]
 
 
 #: For each table one that it cannot be without.
-_MADE_OF = {"array": "pe", "engine": "array", "elementwise": "engine", "accelerator": "engine"}
-#: Tables that came when there were recorded designs already: without them, hashes are what they were.
-_LATER_TABLES = ("array", "engine", "elementwise", "accelerator")
+_MADE_OF = {
+    "multistage": "pe",
+    "array": "pe",
+    "engine": "array",
+    "elementwise": "engine",
+    "accelerator": "engine",
+}
+#: Tables, and keys of [pe], that came when there were recorded designs already: without them, hashes are what
+#: they were.
+_LATER_TABLES = ("multistage", "array", "engine", "elementwise", "accelerator")
+_LATER_KEYS = ("weight_format", "certified")
 
 
 class ConfigError(ValueError):
@@ -53,6 +62,9 @@ class Design(Section):
     )
     datapath: DatapathSection | None = Field(
         default=None, description="Build a whole row of [compressor], [pe] and [accumulator]."
+    )
+    multistage: MultiStageSection | None = Field(
+        default=None, description="Build a multi-stage integer accumulator of the sums of [pe]."
     )
     array: ArraySection | None = Field(
         default=None, description="Build an array of [pe], with accumulators of its own."
@@ -104,8 +116,9 @@ class Design(Section):
         for table in _LATER_TABLES:
             if shape[table] is None:
                 del shape[table]
-        if self.pe is not None and self.pe.weight_format is None:
-            del shape["pe"]["weight_format"]
+        for key in _LATER_KEYS:
+            if self.pe is not None and shape["pe"][key] is None:
+                del shape["pe"][key]
         return shape
 
     @property
@@ -181,7 +194,7 @@ def _sentence(error: ValidationError, where: str) -> str:
         return f"{where}: {key} is required, but it is missing"
     if first["type"] == "value_error":
         return f"{where}: {first['ctx']['error']}"
-    expected = first["msg"].removeprefix("Input ").removeprefix("String ")
+    expected = first["msg"].removeprefix("Input ").removeprefix("String ").removeprefix("List ")
     if first["type"] == "model_type":
         expected = "should be a table"
     got = json.dumps(first["input"]) if isinstance(first["input"], (str, bool)) else first["input"]
@@ -191,8 +204,9 @@ def _sentence(error: ValidationError, where: str) -> str:
 def _suggestion(location: tuple[str | int, ...]) -> str:
     """The keys that would have been right, the likely one alone."""
     model: type[BaseModel] = Design
-    for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
+    # Numbers count the tables of a list.
+    for part in (part for part in location[:-1] if isinstance(part, str)):
+        annotation = model.model_fields[part].annotation
         choices = [annotation, *getattr(annotation, "__args__", ())]
         model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
     close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)

@@ -15,13 +15,17 @@ __all__ = [
     "ElementwiseSection",
     "EngineSection",
     "FormatSection",
+    "MultiStageSection",
     "ProcessingElementSection",
     "Section",
+    "StageSection",
 ]
 
 #: What a memory may have, and what an address of the accelerator's registers can name.
 Words = Annotated[int, Field(ge=2, le=1 << 24)]
 Beat = Literal[64, 128, 256, 512, 1024]
+#: Smallest and largest value, as a list: TOML has nothing else.
+Range = Annotated[list[int], Field(min_length=2, max_length=2)]
 
 
 class Section(BaseModel):
@@ -77,6 +81,12 @@ class ProcessingElementSection(Section):
         description="Store codes of this format of the catalogue (`anda formats`) and decode them behind the "
         "registers; it must have integer levels, which decide level_bits. Only with shared weights; without "
         "it, the registers hold the levels.",
+    )
+
+    certified: Range | None = Field(
+        default=None,
+        description="Smallest and largest sum that the weights it is built for can reach, from a certificate "
+        "(docs/certificate.md): the accumulator is as narrow as that, and exact for no other weights.",
     )
 
     @model_validator(mode="before")
@@ -135,6 +145,36 @@ class DatapathSection(Section):
 
     columns: Annotated[int, Field(ge=1, le=64)] = Field(
         default=4, description="Processing elements in the row; an accumulator serves one of them or all."
+    )
+
+
+class StageSection(Section):
+    """One register of a multi-stage accumulator, the innermost first."""
+
+    bits: Annotated[int, Field(ge=1, le=62)] = Field(description="Width of the register.")
+    count: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Values it adds up before it hands its sum on; without it, any number, in the last stage "
+        "alone.",
+    )
+    policy: Literal["safe", "wrap", "saturate"] = Field(
+        default="safe",
+        description="What becomes of a sum that does not fit; safe is refused unless every sum fits.",
+    )
+    certified: Range | None = Field(
+        default=None,
+        description="Smallest and largest value, from a certificate; without it, the worst case.",
+    )
+
+
+class MultiStageSection(Section):
+    """The multi-stage integer accumulator of the sums of [pe] (docs/multistage.md)."""
+
+    slots: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Independent accumulators, one for each processing element served."
+    )
+    stages: Annotated[list[StageSection], Field(min_length=1)] = Field(
+        description="Its registers, the innermost first."
     )
 
 

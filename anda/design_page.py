@@ -43,7 +43,10 @@ def _tables() -> dict[str, Mapping[str, Any]]:
     found: dict[str, Mapping[str, Any]] = {"design": schema}
     for name, key in schema["properties"].items():
         if (reference := _reference(key)) is not None:
-            found[name] = schema["$defs"][reference]
+            table = found[name] = schema["$defs"][reference]
+            for inner, each in table["properties"].items():
+                if "$ref" in each.get("items", ()):
+                    found[f"{name}.{inner}"] = schema["$defs"][_reference(each["items"])]
     return found
 
 
@@ -73,6 +76,10 @@ def _values(key: Mapping[str, Any]) -> str:
 def _kind(kind: Mapping[str, Any]) -> str:
     if "enum" in kind:
         return ", ".join(_value(value) for value in kind["enum"])
+    if kind["type"] == "array":
+        return "tables" if "$ref" in kind["items"] else "two whole numbers"
+    if "minimum" in kind and "maximum" not in kind:
+        return f"{kind['minimum']} and more"
     if "minimum" in kind:
         high = kind["maximum"]
         power = high.bit_length() - 1
@@ -90,5 +97,5 @@ def _presets() -> Iterator[str]:
     for name in preset_names():
         design = load(name)
         given = [table for table in _tables() if table not in ("design", "format")]
-        tables = ", ".join(f"`{table}`" for table in given if getattr(design, table) is not None)
+        tables = ", ".join(f"`{table}`" for table in given if getattr(design, table, None) is not None)
         yield f"| `{name}` | {tables} | {design.description}. |"

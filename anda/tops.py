@@ -12,6 +12,7 @@ from anda.config import Design
 from golden import formats
 from golden.formats import Format
 from golden.interval import Interval
+from golden.multistage import Stage
 from hdl.accelerator import Accelerator, AcceleratorParameters
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
@@ -23,6 +24,7 @@ from hdl.engine import Engine, EngineParameters
 from hdl.group_buffer import GroupBuffer
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
+from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
 from hdl.plane_store import PlaneStore
 from hdl.weight_store import WeightStore
@@ -36,6 +38,7 @@ __all__ = [
     "compressor_parameters",
     "datapath_parameters",
     "engine_parameters",
+    "multistage_parameters",
     "parts",
     "pe_parameters",
     "tops",
@@ -49,8 +52,8 @@ class Top:
     Attributes
     ----------
     role : str
-        What it is in the design: compressor, pe, column, accumulator, datapath, array, engine or accelerator;
-        or a part of an engine.
+        What it is in the design: compressor, pe, column, accumulator, multistage, datapath, array, engine or
+        accelerator; or a part of an engine.
     make : callable
         Makes the component; its parameters are valid.
     parameters : dict
@@ -92,6 +95,10 @@ def tops(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> list[Top
             found.append(_column(design, design.column_rows, parameters))
         if design.accumulator is not None:
             found.append(_top("accumulator", Accumulator, accumulator_parameters(design, adder_cells)))
+        if design.multistage is not None:
+            found.append(
+                _top("multistage", MultiStageAccumulator, multistage_parameters(design, adder_cells))
+            )
         if design.datapath is not None:
             found.append(_top("datapath", Datapath, datapath_parameters(design, adder_cells)))
     if design.array is not None:
@@ -196,6 +203,30 @@ def datapath_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLA
     )
 
 
+def multistage_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> MultiStageParameters:
+    """Parameters of the multi-stage accumulator.
+
+    Raises
+    ------
+    ValueError
+        When the design has none, or a safe stage cannot hold its worst case.
+    """
+    if design.multistage is None:
+        raise ValueError(
+            f"the design {design.name} has no multi-stage accumulator: its file needs a table [multistage]"
+        )
+    pe, stages = pe_parameters(design, adder_cells), design.multistage.stages
+    ranges = tuple(_interval(stage.certified) for stage in stages)
+    return MultiStageParameters(
+        term_bits=pe.sum_bits,
+        stages=tuple(Stage(stage.bits, stage.count, stage.policy) for stage in stages),
+        slots=design.multistage.slots,
+        term_range=pe.sum_range,
+        ranges=ranges if any(ranges) else (),
+        adder_cells=adder_cells,
+    )
+
+
 def array_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) -> ArrayParameters:
     """Parameters of the array.
 
@@ -268,7 +299,16 @@ def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) ->
         reduction=design.pe.reduction,
         adder_cells=adder_cells,
         accumulator_bits=design.pe.accumulator_bits,
+        certified=_interval(design.pe.certified),
     )
+
+
+def _interval(bounds: Sequence[int] | None) -> Interval | None:
+    """A range as a design file has it."""
+    if bounds is None:
+        return None
+    low, high = bounds
+    return Interval(low, high)
 
 
 def _column(design: Design, rows: int, parameters: PeParameters) -> Top:
@@ -304,6 +344,8 @@ def _plain(value: Any) -> Any:
     """A parameter as JSON holds it."""
     if isinstance(value, Format):
         return value.name
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     if is_dataclass(value):
         return _values(value)
     return value.name.lower() if isinstance(value, Enum) else value

@@ -71,6 +71,16 @@ MISTAKES = [
 
 
 ARRAY_MISTAKES = [
+    (
+        "[array]",
+        "[multistage]\nstages = [{bitz = 3}]\n[array]",
+        "multistage.stages.0.bitz is not a known key; did you mean bits?",
+    ),
+    (
+        "[array]",
+        "[multistage]\nstages = []\n[array]",
+        "multistage.stages should have at least 1 item after validation, not 0, but it is []",
+    ),
     ("rows = 2", "rows = 0", "array.rows should be greater than or equal to 1, but it is 0"),
     ("rows = 2", "", "array.rows is required, but it is missing"),
     ("columns = 4", "colums = 4", "array.colums is not a known key; did you mean columns?"),
@@ -201,7 +211,7 @@ def test_what_is_not_there_does_not_change_a_hash() -> None:
 def test_the_schema_explains_every_key() -> None:
     schema = Design.model_json_schema()
     tables = [schema, *schema["$defs"].values()]
-    assert len(tables) == 10
+    assert len(tables) == 12
     for table in tables:
         assert table["additionalProperties"] is False
         for name, key in table["properties"].items():

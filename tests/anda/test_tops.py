@@ -12,6 +12,7 @@ from anda.tops import (
     compressor_parameters,
     datapath_parameters,
     engine_parameters,
+    multistage_parameters,
     parts,
     pe_parameters,
     tops,
@@ -70,12 +71,14 @@ def test_a_missing_table_is_named(bare: Design) -> None:
         (compressor_parameters, "compressor"),
         (accumulator_parameters, "accumulator"),
         (datapath_parameters, "datapath"),
+        (multistage_parameters, "multi-stage accumulator"),
         (array_parameters, "array"),
         (engine_parameters, "engine"),
         (accelerator_parameters, "accelerator"),
     ):
+        key = "multistage" if "-" in table else table
         with pytest.raises(
-            ValueError, match=rf"the design bare has no {table}: its file needs a table \[{table}\]"
+            ValueError, match=rf"the design bare has no {table}: its file needs a table \[{key}\]"
         ):
             function(bare)
     other = parse(
@@ -214,3 +217,42 @@ def test_all_together_are_as_each_alone() -> None:
     assert len(told) == 2
     for top, product in zip(found, together, strict=True):
         assert product == generate(design, top)
+
+
+NARROW = """
+name = "narrow"
+[format]
+encoding = "twos-complement"
+rounding = "nearest"
+group = 8
+max_planes = 4
+[pe]
+level_bits = 3
+certified = [-60, 50]
+[multistage]
+slots = 2
+[[multistage.stages]]
+bits = 8
+count = 2
+[[multistage.stages]]
+bits = 9
+certified = [-200, 255]
+"""
+
+
+def test_certified_ranges_reach_the_accumulators() -> None:
+    design = parse(NARROW, "narrow.toml")
+    assert pe_parameters(design).certified == Interval(-60, 50)
+    assert pe_parameters(design).sum_bits == 7
+    parameters = multistage_parameters(design)
+    assert (parameters.terms, parameters.slots) == (Interval(-60, 50), 2)
+    assert parameters.stage_ranges == (Interval(-120, 100), Interval(-200, 255))
+    (top,) = choose(tops(design), ["multistage"])
+    assert top.parameters["stages"] == [
+        {"bits": 8, "count": 2, "policy": "safe"},
+        {"bits": 9, "count": None, "policy": "safe"},
+    ]
+    with pytest.raises(ValueError, match="stage 0 must hold -120 to 100, which does not fit 7 signed bits"):
+        multistage_parameters(parse(NARROW.replace("bits = 8", "bits = 7"), "narrow.toml"))
+    with pytest.raises(ValueError, match="stage 1 is to be safe, but it adds any number of values"):
+        multistage_parameters(parse(NARROW.replace("certified = [-200, 255]", ""), "narrow.toml"))
