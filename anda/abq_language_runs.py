@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from anda.llm.cache import file_sha256, tokens_sha256
 from anda.llm.evaluate import Reference, evaluate
 from anda.llm.llama import Llama
 from anda.ptq.abq.stored import bits_per_weight
-from anda.ptq.abq.training import PLUS, Training
+from anda.ptq.abq.training import Training, plus_for
 
 __all__ = ["PAIRS", "RUNS", "Texts", "measure_abq", "windows_of"]
 
@@ -59,9 +59,7 @@ def runs() -> Iterator[Run]:
             yield Run("GPTQ, clipped", AbqRecipe(*pair, "gptq", clip=True))
         if pair in FIRST:
             yield Run("ABQ", AbqRecipe(*pair, "abq", training=PUBLISHED))
-        # 8-bit activations need no smoothing, and their weights are better off without.
-        smoothing = 0.0 if activations == "8" else 0.5
-        training = replace(PLUS, epochs=3 if pair in FIRST else 1, smoothing=smoothing)
+        training = plus_for(int(activations), 3 if pair in FIRST else 1)
         yield Run("ABQ+", AbqRecipe(*pair, "abq", training=training))
 
 

@@ -11,6 +11,7 @@ import typer
 
 from anda.cli.area import area
 from anda.cli.axe import axe
+from anda.cli.calibrate import calibrate
 from anda.cli.capture import capture
 from anda.cli.catalogue import doctor, formats, schema
 from anda.cli.certify import certify
@@ -64,6 +65,7 @@ app.command()(profile)
 app.command()(quantize)
 app.command()(search)
 app.command()(axe)
+app.command()(calibrate)
 app.command()(certify)
 app.command()(perplexity)
 app.command()(complete)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["PLUS", "Training"]
+__all__ = ["PLUS", "Training", "plus_for"]
 
 
 @dataclass(frozen=True)
@@ -78,3 +78,12 @@ PLUS = Training(
     epochs=4, batch=4, rounding_rate=1e-2, dlc=False, akl=False, relative=True, decay=True, fitted=True
 )
 """ABQ+: rounding is learnt too, from the clipping of least error, on relative errors, with falling rates."""
+
+
+def plus_for(activation_bits: int | None, epochs: int) -> Training:
+    """ABQ+ for activations of a width.
+
+    Those of 8 bits and more need no smoothing, and low-bit weights are better off without.
+    """
+    wide = activation_bits is None or activation_bits >= 8
+    return replace(PLUS, epochs=epochs, smoothing=0.0 if wide else PLUS.smoothing)
