@@ -16,6 +16,7 @@ from anda.flow.library import Library
 from anda.flow.recipe import RECIPE
 from anda.flow.yosys import yosys_version
 from golden import formats
+from golden.binary import BITS
 from hdl.binary import BinaryElement, BinaryParameters, Signs
 from hdl.binary_correction import CorrectionParameters, ZeroCorrection
 from hdl.binary_weights import BalancedPlanes, BaseFiveDecoder
@@ -129,8 +130,7 @@ def measure_abq_area(
                     activation_bits=activation_bits,
                     lanes=p.lanes,
                     accumulator_bits=p.sum_bits,
-                    # With both sides alike the pair the other way round is the same hardware.
-                    area=areas.element(_ordered(kind, weight_bits, activation_bits, areas.cells)),
+                    area=areas.element(_same_hardware(kind, weight_bits, activation_bits, areas.cells)),
                     cycles=-(-weight_bits // p.weight_planes_per_cycle)
                     * -(-activation_bits // p.activation_planes_per_cycle),
                 )
@@ -155,10 +155,19 @@ def read_rows(data: Mapping[str, Any], on: str) -> dict[tuple[str, int, int], Ab
     return {(row.kind, row.weight_bits, row.activation_bits): row for row in rows}
 
 
-def _ordered(kind: str, weight_bits: int, activation_bits: int, cells: AdderCells) -> BinaryParameters:
+def _same_hardware(kind: str, weight_bits: int, activation_bits: int, cells: AdderCells) -> BinaryParameters:
+    """The element that stands for all that are the same hardware, so that it is synthesized once.
+
+    Both sides serial: widths show in the accumulator alone, which has the sum of both. Both parallel: a pair
+    is as good the other way round.
+    """
     _, activations_parallel, weights_parallel = KINDS[kind]
-    if activations_parallel == weights_parallel and weight_bits > activation_bits:
-        weight_bits, activation_bits = activation_bits, weight_bits
+    if not activations_parallel and not weights_parallel:
+        total = weight_bits + activation_bits
+        weight_bits = max(1, total - BITS.max)
+        activation_bits = total - weight_bits
+    elif activations_parallel and weights_parallel:
+        weight_bits, activation_bits = sorted((weight_bits, activation_bits))
     return elements(kind, weight_bits, activation_bits, cells)
 
 

@@ -18,7 +18,7 @@ __all__ = ["Path", "Result", "binary_gemm", "code_product", "packed_product", "r
 Path = Literal["blas", "packed"]
 Result = Literal["integer", "fp32", "fp16"]
 
-_TILE = 1 << 16
+_TILE = 1 << 13
 """Words that are counted at a time: they stay in a cache."""
 
 
@@ -109,13 +109,20 @@ def packed_product(x: BinaryOperand, w: BinaryOperand) -> NDArray[np.int64]:
     """`sum_k x w` of the codes, [N, C]: `sum_ij (+-) 2^(i+j) popcount(X_i AND W_j)` on packed planes."""
     if x.length != w.length:
         raise ValueError(f"the activations have K = {x.length} elements, but the weights have K = {w.length}")
+    # A word of all channels at a time: long rows, which a small axis of words at the end would not be.
+    of_x, of_w = (np.ascontiguousarray(operand.words.transpose(1, 2, 0)) for operand in (x, w))
     total = np.zeros((x.rows, w.rows), np.int64)
-    wide = w.words.shape[-1]
-    rows = max(1, _TILE // (w.rows * wide))
+    rows = max(1, _TILE // w.rows)
+    both, bits = np.empty((rows, w.rows), np.uint64), np.empty((rows, w.rows), np.uint8)
+    counts = np.empty((rows, w.rows), np.uint32)
     for first in range(0, x.rows, rows):
-        part = slice(first, first + rows)
+        used = min(rows, x.rows - first)
         for i, counts_x in enumerate(x.format.coefficients):
             for j, counts_w in enumerate(w.format.coefficients):
-                both = x.words[part, None, i] & w.words[None, :, j]
-                total[part] += counts_x * counts_w * np.bitwise_count(both).sum(axis=-1, dtype=np.int64)
+                counts[:used] = 0
+                for word_x, word_w in zip(of_x[i, :, first : first + used], of_w[j], strict=True):
+                    np.bitwise_and(word_x[:, None], word_w, out=both[:used])
+                    np.bitwise_count(both[:used], out=bits[:used])
+                    np.add(counts[:used], bits[:used], out=counts[:used])
+                total[first : first + used] += counts_x * counts_w * counts[:used].astype(np.int64)
     return total

@@ -13,6 +13,9 @@ from golden.multistage import Stage
 from hdl.accelerator import Accelerator
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.array import Array, ArrayParameters
+from hdl.binary import BinaryElement
+from hdl.binary_column import BinaryColumn
+from hdl.binary_engine import BinaryEngine
 from hdl.cells import FullAdder
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
@@ -40,7 +43,7 @@ SIMULATORS = available_simulators()
 SMALL = "icarus" if "icarus" in SIMULATORS else "verilator"
 COUNT = 3 if SMALL == "icarus" else 1
 # What is made of the others has few runs by day.
-WHOLE = ("array", "engine", "gated engine", "accelerator")
+WHOLE = ("array", "binary engine", "engine", "gated engine", "accelerator")
 
 SMALL_ARRAY = ArrayParameters(
     pe=PeParameters(lanes=8, max_planes=6), rows=6, columns=4, sharing=3, columns_per_load=2
@@ -170,7 +173,8 @@ def test_configurations_are_different_and_repeatable() -> None:
 def test_every_kind_of_component_can_be_drawn() -> None:
     kinds = {next(distinct(draw, 1, Random(0))).func for draw in DRAWS.values()}
     wanted = {ProcessingElement, PeColumn, Compressor, Accumulator, Datapath, Array, WeightBuffer, HeapUnit}
-    assert kinds == wanted | {MultiStageAccumulator, Accelerator}
+    binary = {BinaryElement, BinaryColumn, BinaryEngine}
+    assert kinds == wanted | binary | {MultiStageAccumulator, Accelerator}
 
 
 def test_a_component_without_a_bench_is_refused() -> None:
