@@ -129,7 +129,8 @@ def find_liberty(name: str, root: Path | str | None = None) -> Path:
         When it is neither a file nor a known library.
     """
     path = Path(name).expanduser()
-    if path.is_file():
+    # A name that looks like a file is one: whoever reads it says what is wrong with it.
+    if path.is_file() or len(path.parts) > 1 or path.suffix == ".lib":
         return path
     library, _, corner = name.partition(":")
     known = pdk_libraries(root)

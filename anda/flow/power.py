@@ -115,11 +115,11 @@ class PowerMeter:
     """
 
     def __init__(self, component: NamedComponent, library: Library, *, wire_ff: float = 0.0) -> None:
-        # First of all: a library without energies is refused before anything is mapped to it.
-        self.power = read_power(library.files, [cell.name for cell in library.usable])
         self.library = library
         self.top = component.module_name
         self.verilog = emit_verilog(component)
+        # A library without energies is refused before anything is mapped to it.
+        self.power = read_power(library.files, [cell.name for cell in library.usable])
         self.mapped = map_to_library(self.verilog, self.top, library, flatten=True)
         self.netlist = read_netlist(self.mapped.flat, self.top, library)
         self.area = netlist_area(self.mapped.flat, self.top, library)
