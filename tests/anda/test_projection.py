@@ -79,13 +79,13 @@ def test_the_real_data_of_a_checkout_need_no_model() -> None:
 @pytest.mark.nightly
 def test_real_projections_on_a_small_array(tmp_path: Path) -> None:
     """Two slices of the checkout and one whole matrix of the model."""
-    small = {**CONFIGURATION, "rows": 2, "columns": 4, "sharing": 2, "columns_per_load": 2, "max_planes": 6}
-    small |= {"results_bits": 64, "plane_groups": 512, "plane_words": 4096, "weight_words": 4096}
+    small = {**CONFIGURATION, "columns": 4, "columns_per_load": 2, "lanes": 16, "max_planes": 6}
+    small |= {"plane_groups": 512, "activations_bits": 256, "results_bits": 64}
     told: list[str] = []
     projections = {**fixture_projections(5), **real_projection(["attn_k"], tokens=5)}
     assert projections["attn_k"].weights.codes.shape == (192, 576)
     assert projections["attn_k"].x.dtype == np.float16
-    questions = [Question("qkv", 5), Question("down", 6), Question("attn_k", 5)]
+    questions = [Question("qkv", 5), Question("down", 5), Question("attn_k", 5)]
     data = measure_projections(
         told.append, questions, small, projections=projections, simulator="verilator", work=tmp_path
     )
