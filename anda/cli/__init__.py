@@ -20,6 +20,7 @@ from anda.cli.demo import demo
 from anda.cli.fpga import fpga
 from anda.cli.generate import generate
 from anda.cli.perplexity import perplexity
+from anda.cli.power import power
 from anda.cli.profile import profile
 from anda.cli.quantize import quantize
 from anda.cli.search import search
@@ -58,6 +59,7 @@ app.command()(formats)
 app.command()(generate)
 app.command()(verify)
 app.command()(area)
+app.command()(power)
 app.command()(sweep)
 app.command()(fpga)
 app.command()(demo)

@@ -66,9 +66,7 @@ def sample(runs: int = 256, *, rows: int = 1, lanes: int = 64, seed: int = 0) ->
         channel = int(rng.integers(p.levels.shape[0]))
         # Scales belong to blocks of a fixed size, and groups begin at multiples of their own.
         start = int(rng.integers((p.x.shape[1] - length) // lanes + 1)) * lanes
-        block = -(-p.x.shape[1] // p.scales.shape[1])
-        block = 1 << (block - 1).bit_length()
-        at = np.arange(start, start + length, lanes) // block
+        at = np.arange(start, start + length, lanes) // p.weights.block
         found.append(
             (
                 p.x[token : token + rows, start : start + length].reshape(rows, -1, lanes),

@@ -26,7 +26,7 @@ def test_a_library_without_energies_is_refused() -> None:
 ENERGY = 'internal_power () {{ related_pin : "{pin}"; power (by_slope) {{ values ("1, 1"); }} }}'
 
 
-def _mappable(folder: Path) -> Library:
+def mappable(folder: Path) -> Library:
     """Cells enough to map anything, each output with an energy of 1 and each input with a load of 1."""
     head = LIBERTY.split("cell (and2)")[0]
     flop = "cell (flop)" + LIBERTY.split("cell (flop)")[1].rsplit("}", 1)[0]
@@ -49,7 +49,7 @@ def test_power_of_an_element(tmp_path: Path) -> None:
     activations = rng.normal(size=(64, 4, 8)).astype(np.float16)
     weights = rng.integers(-2, 2, (64, 4, 8))
     replay = pe.replay(parameters, AndaCodec(4, group=8), activations, weights)
-    meter = PowerMeter(ProcessingElement(parameters), _mappable(tmp_path))
+    meter = PowerMeter(ProcessingElement(parameters), mappable(tmp_path))
     report = meter.measure(replay, 100e6)
     parts = ("switching", "inputs", "logic", "flops", "clock")
     assert report.dynamic_fj_per_mac == pytest.approx(
