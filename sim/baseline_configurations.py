@@ -10,11 +10,13 @@ from typing import Any
 from golden.anda import Rounding
 from golden.bitplanes import Encoding
 from hdl.baseline.aligner import Aligner, AlignerParameters
+from hdl.baseline.axcore import AxCore, AxCoreParameters
 from hdl.baseline.bfp import Bfp, BfpParameters
 from hdl.baseline.bitmod import BitMod, BitModParameters
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp, FpFpParameters
 from hdl.baseline.fp_int import FpInt, FpIntParameters
+from hdl.baseline.ifpu import Ifpu, IfpuParameters
 from hdl.baseline.mxint8 import MxInt8, MxInt8Parameters
 from hdl.baseline.to_mxint8 import MxInt8Converter, MxInt8ConverterParameters
 from hdl.heap import AdderCells
@@ -22,11 +24,13 @@ from hdl.heap import AdderCells
 __all__ = [
     "BASELINE_DRAWS",
     "draw_aligner",
+    "draw_axcore",
     "draw_bfp",
     "draw_bitmod",
     "draw_block",
     "draw_fp_fp",
     "draw_fp_int",
+    "draw_ifpu",
     "draw_mxint8",
     "draw_to_mxint8",
 ]
@@ -120,6 +124,27 @@ def draw_bitmod(random: Random) -> partial[Any]:
     return partial(BitMod, parameters)
 
 
+def draw_ifpu(random: Random) -> partial[Any]:
+    """A narrow iFPU."""
+    parameters = IfpuParameters(
+        mantissa_bits=random.randint(11, 20),
+        lanes=random.choice((4, 8)),
+        weights=random.choice(("outside", "inside")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(Ifpu, parameters)
+
+
+def draw_axcore(random: Random) -> partial[Any]:
+    """An AxCore-like element."""
+    parameters = AxCoreParameters(
+        lanes=random.choice((1, 2, 4, 8)),
+        weights=random.choice(("outside", "inside")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(AxCore, parameters)
+
+
 #: How to draw each kind of peer.
 BASELINE_DRAWS: dict[str, Callable[[Random], partial[Any]]] = {
     "bfp": draw_bfp,
@@ -129,4 +154,6 @@ BASELINE_DRAWS: dict[str, Callable[[Random], partial[Any]]] = {
     "to_mxint8": draw_to_mxint8,
     "fp-fp": draw_fp_fp,
     "fp-int": draw_fp_int,
+    "ifpu": draw_ifpu,
+    "axcore": draw_axcore,
 }

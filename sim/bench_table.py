@@ -18,11 +18,13 @@ from hdl.accumulator import Accumulator
 from hdl.array import Array
 from hdl.array_column import weights_layout
 from hdl.baseline.aligner import Aligner
+from hdl.baseline.axcore import AxCore
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.bitmod import BitMod
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp
 from hdl.baseline.fp_int import FpInt
+from hdl.baseline.ifpu import Ifpu
 from hdl.baseline.mxint8 import MxInt8
 from hdl.baseline.to_mxint8 import MxInt8Converter
 from hdl.binary import BinaryElement, binary_flags
@@ -258,6 +260,17 @@ def _bitmod(component: Any, effort: int) -> dict[str, Any]:
     return {name: getattr(component.parameters, name) for name in shape} | {"rows": effort}
 
 
+def _ifpu(component: Any, effort: int) -> dict[str, Any]:
+    shape = ("lanes", "mantissa_bits", "weights", "latency")
+    given = {name: getattr(component.parameters, name) for name in shape}
+    return {**given, "rows": -(-effort // 3)}
+
+
+def _axcore(component: Any, effort: int) -> dict[str, Any]:
+    given = {name: getattr(component.parameters, name) for name in ("lanes", "weights", "latency")}
+    return {**given, "rows": -(-effort // 3)}
+
+
 #: Which bench a component has: its module in sim.benches, and how its parameters are read off it.
 BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, Any]]]] = {
     ProcessingElement: ("pe", _pe),
@@ -285,6 +298,8 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     MxInt8Converter: ("baseline_converter", _to_mxint8),
     FpFp: ("baseline_fp_fp", _fp_fp),
     FpInt: ("baseline_fp_int", _fp_int),
+    Ifpu: ("baseline_ifpu", _ifpu),
+    AxCore: ("baseline_axcore", _axcore),
 }
 
 

@@ -14,6 +14,7 @@ from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 
 from .aligner import Aligner, AlignerParameters
+from .axcore import AxCore, AxCoreParameters
 from .bfp import Bfp, BfpParameters
 from .bitmod import BitMod, BitModParameters, TermEncoder
 from .block import BlockParameters
@@ -21,6 +22,7 @@ from .dequantizer import Dequantizer
 from .figna import figna
 from .fp_fp import FpFp, FpFpParameters
 from .fp_int import FpInt, FpIntParameters
+from .ifpu import Ifpu, IfpuParameters
 from .mxint8 import MxInt8, MxInt8Parameters, MxWeights
 from .to_mxint8 import MxInt8Converter, MxInt8ConverterParameters
 
@@ -194,8 +196,37 @@ def _bitmod() -> Baseline:
     )
 
 
+def _ifpu() -> Baseline:
+    parameters = IfpuParameters()
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> Ifpu:
+        return Ifpu(parameters.with_cells(adder_cells))
+
+    def aligner(adder_cells: AdderCells = AdderCells.PLAIN) -> Aligner:
+        return Aligner(AlignerParameters(bits=parameters.bits, lanes=parameters.lanes))
+
+    converter = Converter("FP16 to aligned integers", aligner, "row")
+    note = "40 bits of magnitude, with which nothing is lost; a bit of 16 weights a cycle; FP32 once a group"
+    source = "iFPU, ICLR 2023"
+    return Baseline("ifpu", "iFPU", source, element, (converter,), parameters.macs_per_cycle, note)
+
+
+def _axcore() -> Baseline:
+    parameters = AxCoreParameters()
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> AxCore:
+        return AxCore(parameters.with_cells(adder_cells))
+
+    title, source = "AxCore-like: FP16 x E2M1", "AxCore, MICRO 2025"
+    note = (
+        "approximate products, aligned sums cut off at 12 bits; the constant is added in every lane, sums "
+        "stay in the element, subnormal activations count as zero"
+    )
+    return Baseline("axcore-like", title, source, element, (), parameters.macs_per_cycle, note)
+
+
 BASELINES: Mapping[str, Baseline] = _by_name(
-    (_fp_fp(), _fp_int()),
+    (_fp_fp(), _fp_int(), _ifpu(), _axcore()),
     (_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8)),
     (_parallel(bits) for bits in range(4, 15)),
     (_mxint8(kind) for kind in get_args(MxWeights)),
