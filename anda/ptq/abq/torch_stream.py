@@ -44,8 +44,8 @@ class Stream:
         What the float block makes of the float model's inputs.
     local : Tensor [windows, T, hidden]
         What it makes of the quantized model's.
-    attention : Tensor [windows, heads, T, T]
-        Of the float block on the float model's inputs.
+    attention : Tensor [windows, T, T]
+        Maps of the float block on the float model's inputs, mean of its heads.
     peaks : dict of float32 array [K]
         Largest magnitude of the inputs of each kind of projection, on the float model's inputs.
     """
@@ -75,7 +75,7 @@ class Stream:
                 output, maps = run_block(plain, tensors, self.shape, self.turns, peak)
                 found[0].append(output)
                 found[1].append(run_block(actual, tensors, self.shape, self.turns)[0])
-                found[2].append(maps if attention else maps[:, :0])
+                found[2].append(maps.mean(dim=1) if attention else maps[:, 0, :0])
         self.exact, self.local, self.attention = (torch.cat(parts) for parts in found)
         self.peaks = {name: np.max(peaks, axis=0) for name, peaks in seen.items()}
 

@@ -109,7 +109,7 @@ def block_loss(output: Tensor, attention: Tensor, stream: Stream, some: Tensor, 
         if training.mse:
             loss = loss + _squares(output, wanted, training.relative)
     if training.akl:
-        loss = loss + attention_divergence(attention, stream.attention[some])
+        loss = loss + attention_divergence(attention.mean(dim=1), stream.attention[some])
     return loss
 
 

@@ -24,7 +24,8 @@ class Training:
         Distribution correction: minus log of the mean cosine between the block's outputs and those of the
         float block, on its own and on the float model's inputs.
     akl : bool
-        Divergence of the attention's maps in both directions, each softmaxed once more as in the code.
+        Divergence of the attention's maps in both directions, as in the code: means of all heads, each
+        softmaxed once more.
     mse : bool
         Mean squared error of the same two pairs of outputs: in the code, not in the paper.
     relative : bool
