@@ -25,7 +25,7 @@ from anda.ptq.abq.training import Training
 from anda.ptq.abq.transform import MATRICES, BlockShape, compensated
 from anda.ptq.hessian import damped
 
-__all__ = ["METHODS", "AbqRecipe", "AffineArithmetic", "calibrate"]
+__all__ = ["METHODS", "AbqRecipe", "AffineArithmetic", "block_weights", "calibrate", "shape_of"]
 
 Method = Literal["rtn", "gptq", "abq"]
 
@@ -215,7 +215,7 @@ class _Kept:
 
     def put(self, block: QuantizedBlock) -> None:
         """Keep the next block."""
-        block.save(self._path)
+        write_all(self.directory, {self._path.name: block.to_bytes()})
         self._add(block)
 
     def _add(self, block: QuantizedBlock) -> None:

@@ -21,7 +21,7 @@ from anda.llm.llama import Llama
 from anda.ptq.abq.stored import bits_per_weight
 from anda.ptq.abq.training import Training, plus_for
 
-__all__ = ["PAIRS", "RUNS", "Texts", "measure_abq", "windows_of"]
+__all__ = ["PAIRS", "RUNS", "Run", "Texts", "measure_abq", "windows_of"]
 
 TOKENS, WINDOW = 2048, 512
 """Of each text its first tokens are judged on, and how many of them the model sees at a time."""
@@ -94,7 +94,7 @@ def windows_of(
     if whole < count:
         raise ValueError(f"the text should have {count} windows of {length} tokens, but has {whole}")
     places = np.linspace(0, whole - 1, count).astype(int)
-    return tokens[: whole * length].reshape(whole, length)[places]
+    return np.asarray(tokens[: whole * length].reshape(whole, length)[places])
 
 
 def measure_abq(

@@ -19,6 +19,8 @@ __all__ = [
     "AffineMatrix",
     "affine_tokens",
     "encode_tokens",
+    "grid",
+    "grouped",
     "least_error_ends",
     "ranges",
     "steps",

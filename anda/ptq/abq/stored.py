@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anda.files import write_all
 from anda.ptq.abq.affine import AffineFormat, AffineMatrix
 from anda.ptq.abq.transform import MATRICES
 
@@ -44,8 +43,8 @@ class QuantizedBlock:
     losses: tuple[float, ...] = ()
     seconds: float = 0.0
 
-    def save(self, path: Path) -> None:
-        """Write it as `.npz`, whole or not at all."""
+    def to_bytes(self) -> bytes:
+        """The content of an `.npz` file that holds everything."""
         arrays: dict[str, NDArray[Any]] = {f"learnt.{name}": array for name, array in self.learnt.items()}
         for name, matrix in self.matrices.items():
             arrays |= {f"{part}.{name}": getattr(matrix, part) for part in _PARTS}
@@ -56,11 +55,11 @@ class QuantizedBlock:
         }
         stream = io.BytesIO()
         np.savez_compressed(stream, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
-        write_all(path.parent, {path.name: stream.getvalue()})
+        return stream.getvalue()
 
     @classmethod
     def load(cls, path: Path) -> QuantizedBlock:
-        """Read what `save` wrote.
+        """Read the file of `to_bytes`.
 
         Raises
         ------

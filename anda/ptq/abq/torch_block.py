@@ -14,7 +14,7 @@ from torch import Tensor
 from anda.ptq.abq.affine import LARGEST, LEAST_SCALE, AffineFormat
 from anda.ptq.abq.transform import BlockShape
 
-__all__ = ["Turns", "fake_quantize", "quantize_tokens", "quantize_weight", "run_block"]
+__all__ = ["Turns", "fake_quantize", "quantize_tokens", "quantize_weight", "run_block", "turns_of"]
 
 Turns = tuple[Tensor, Tensor]
 """Cosine and sine [T, head size / 2] of the turns of positions."""

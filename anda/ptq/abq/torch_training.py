@@ -17,7 +17,7 @@ from anda.ptq.abq.torch_stream import Stream
 from anda.ptq.abq.training import Training
 from anda.ptq.abq.transform import MATRICES, BlockShape, fold
 
-__all__ = ["attention_divergence", "learn_block", "log_cosine"]
+__all__ = ["attention_divergence", "block_loss", "learn_block", "log_cosine", "quantized_weights"]
 
 Arrays = dict[str, NDArray[np.float32]]
 
