@@ -21,6 +21,8 @@ from sim.stream import STALLS
 
 P = parameters()
 PRODUCTS = P["products"]
+#: After so many milliseconds, each 100,000 cycles, a design is taken to hang.
+LIMIT = 20
 
 
 class ChainHost(Host):
@@ -58,6 +60,11 @@ class ChainHost(Host):
         assert counts["beats"] == DRIVER.beats(n, k, c, product["planes"]), (number, counts)
         return counts
 
+    async def finish(self) -> None:
+        """See that nothing more comes."""
+        await self.bench.run()
+        assert self.bus.results.empty(), "results came that nobody asked for"
+
     def compare(self, number: int) -> None:
         """The one packet that came is what the golden model has."""
         wanted: NDArray[np.float16] = self.data[f"results_{number}"]
@@ -70,7 +77,7 @@ class ChainHost(Host):
         )
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def the_model_counts_every_cycle(dut: Any) -> None:
     """Nothing waits outside: each product takes the cycles that the model says, and the results are right."""
     host = ChainHost(dut)
@@ -80,25 +87,28 @@ async def the_model_counts_every_cycle(dut: Any) -> None:
         assert product["cycles"] in (None, counts["cycles"]), (number, product["cycles"], counts)
     host.compare(len(PRODUCTS) - 1)
     coverage.hit({"chain: stalls": "never"})
+    await host.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def results_of_the_first_product(dut: Any) -> None:
     """They leave instead of staying: a whole product of its own."""
     host = ChainHost(dut)
     await host.bring()
     await host.multiply(0, keep=False)
     host.compare(0)
+    await host.finish()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=LIMIT, timeout_unit="ms")
 async def the_chain_under_back_pressure(dut: Any) -> None:
     """Every channel of the bus stalls at random."""
+    host = ChainHost(dut)
     for pattern in STALLS[1:]:
-        host = ChainHost(dut)
         host.bus.stall(pattern)
         await host.bring()
         for number, product in enumerate(PRODUCTS):
             await host.multiply(number, keep="keep" in product)
         host.compare(len(PRODUCTS) - 1)
         coverage.hit({"chain: stalls": pattern})
+    await host.finish()
