@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from anda.cli.output import (
     console,
     one_sentence_errors,
     print_json,
+    print_table,
     progress,
 )
 
@@ -38,6 +39,13 @@ def verify(
     proofs: Annotated[
         bool, typer.Option("--proofs", help="Prove that no register overflows, for all inputs, as well.")
     ] = False,
+    projection: Annotated[
+        bool,
+        typer.Option(
+            "--projection",
+            help="Run whole projections of SmolLM2-135M on a larger accelerator as well: minutes.",
+        ),
+    ] = False,
     work: Annotated[Path, typer.Option(help="Directory for simulations and logs.")] = Path("build/sim"),
     as_json: Json = False,
 ) -> None:
@@ -52,6 +60,10 @@ def verify(
     as well. An accelerator is driven over its bus with random back-pressure, refused jobs and resets; its
     cycle counters must be what the cycle model says, and two chained products of real activations and weights
     are run on it.
+
+    With --projection also the query and up projections of one block of SmolLM2-135M for 16 tokens, on the
+    accelerator of 4 x 16 elements of `anda.projection`: every bit, the cycles that the model says, and how
+    busy the array was, from its own counters. Needs the model.
 
     With --proofs also every theorem about components of these very sizes, each followed by twins with a
     fault, which must fail: seconds each.
@@ -83,8 +95,10 @@ def verify(
             work=work,
             progress=done,
         )
+    rows, wrong = _projections(simulator, work) if projection else ([], None)
     if as_json:
-        print_json({"design": design.name, "configuration_sha256": design.hash, **report.as_dict()})
+        hashed = {"design": design.name, "configuration_sha256": design.hash}
+        print_json({**hashed, **report.as_dict(), **({"projections": rows} if projection else {})})
     else:
         console().print(report.table())
         console().print(report.coverage.table())
@@ -93,7 +107,36 @@ def verify(
         for run in report.runs:
             if run.waves:
                 typer.echo(f"waves of {run.top}: {run.waves}")
-    for failure in report.failures:
+        if rows:
+            cells = [tuple(row[key] for key in _PROJECTION) for row in rows]
+            print_table("Projections, every result right", list(_PROJECTION.values()), cells)
+    for failure in [*report.failures, *([wrong] if wrong else [])]:
         console(stderr=True).print(failure, markup=False)
-    if not report.ok:
+    if not report.ok or wrong:
         raise typer.Exit(1)
+
+
+#: What is told of a projection.
+_PROJECTION = {
+    "tensor": "tensor",
+    "n": "N",
+    "k": "K",
+    "c": "C",
+    "planes": "planes",
+    "cycles": "cycles",
+    "macs_per_cycle": "MAC/cycle",
+    "utilization": "utilization",
+}
+
+
+def _projections(simulator: str, work: Path) -> tuple[list[dict[str, Any]], str | None]:
+    """What came of two whole projections; or what was wrong."""
+    from anda.projection import QUESTIONS, measure_projections
+
+    wanted = [question for question in QUESTIONS[:4] if question.matrix in ("attn_q", "ffn_up")]
+    notes = console(stderr=True)
+    try:
+        found = measure_projections(notes.print, wanted, simulator=simulator, work=work)
+    except AssertionError as error:
+        return [], str(error)
+    return found["rows"], None

@@ -276,6 +276,36 @@ def test_verify_fails_when_a_check_fails(run: Run, small: Path, monkeypatch: pyt
         assert "no component was checked" in result.stderr
 
 
+def test_verify_runs_projections_when_asked_to(
+    run: Run, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = BenchResult(
+        "bench", "anda_pe", "icarus", 5, (BenchTest("corners", 1.0, None),), 1.0, 1.0, Coverage(),
+        log=small, waves=None,
+    )  # fmt: skip
+    monkeypatch.setattr("sim.verify.verify", lambda *a, **o: VerificationReport((passed,), Coverage(), 2.0))
+    row = {"tensor": "blk.3.attn_q", "n": 16, "k": 576, "c": 576, "planes": 8, "cycles": 12345}
+    row |= {"macs_per_cycle": 430.5, "utilization": 0.95}
+    asked: list[Any] = []
+
+    def measure(report: object, questions: Any, **_: Any) -> dict[str, Any]:
+        asked.extend(question.matrix for question in questions)
+        if len(asked) > 2:
+            raise AssertionError("attn_q took a cycle too many")
+        return {"rows": [row]}
+
+    monkeypatch.setattr("anda.projection.measure_projections", measure)
+    assert "projections" not in printed(run("verify", small, "--json"))
+    assert asked == []
+    table = run("verify", small, "--projection")
+    assert asked == ["attn_q", "ffn_up"]
+    assert table.exit_code == 0
+    assert "blk.3.attn_q" in table.stdout
+    wrong = run("verify", small, "--projection")
+    assert wrong.exit_code == 1
+    assert "attn_q took a cycle too many" in wrong.stderr
+
+
 def test_verify_names_a_simulator_it_does_not_know(run: Run, small: Path, tmp_path: Path) -> None:
     result = run("verify", small, "--simulator", "modelsim", "--work", tmp_path)
     assert result.exit_code == 2
