@@ -218,6 +218,8 @@ class MultiplyAccumulate(NamedComponent):
         else:
             heap.add_number(multiplier.product)
         heap.add_number(Mux(self.first, 0, held))
+        # Outside the condition, which would otherwise gate the inputs of every adder.
+        total = heap.sum(m)
         with m.If(self.enable):
-            m.d.sync += held.eq(heap.sum(m))
+            m.d.sync += held.eq(total)
         return m
