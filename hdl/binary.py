@@ -100,8 +100,10 @@ class BinaryElement(NamedComponent):
         heap = BitHeap(p.sum_bits, p.adder_cells)
         self._add_products(m, heap)
         self._add_held(heap, accumulator)
+        # Outside the condition, which would otherwise gate the inputs of every adder.
+        total = heap.sum(m)
         with m.If(beat):
-            m.d.sync += accumulator.eq(heap.sum(m))
+            m.d.sync += accumulator.eq(total)
         m.d.comb += self.result.payload.eq(accumulator)
         self.full_adders = heap.full_adders
         return m

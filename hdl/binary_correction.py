@@ -110,6 +110,8 @@ class ZeroCorrection(NamedComponent):
                 "result": Out(stream.Signature(signed(p.results.bits))),
             }
         )
+        #: Which bit of the zero points comes next.
+        self.left = Signal(range(p.zero_bits), init=p.zero_bits - 1)
 
     @property
     def module_name(self) -> str:
@@ -122,7 +124,7 @@ class ZeroCorrection(NamedComponent):
         p = self.parameters
         given = self.sums.payload
         full, go = Signal(), Signal()
-        left = Signal(range(p.zero_bits), init=p.zero_bits - 1)
+        left = self.left
         first, last = Signal(), Signal()
         m.d.comb += [
             go.eq(self.sums.valid & (~full | self.result.ready)),
@@ -159,7 +161,9 @@ class ZeroCorrection(NamedComponent):
             m.d.comb += picked.eq(Mux(chosen, flipped, 0))
             heap.add_number(picked)
             heap.add_number(negate)
+        # Outside the condition, which would otherwise gate the inputs of every adder.
+        total = heap.sum(m)
         with m.If(go):
-            m.d.sync += register.eq(heap.sum(m))
+            m.d.sync += register.eq(total)
         m.d.comb += self.result.payload.eq(register)
         return m
