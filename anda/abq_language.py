@@ -171,7 +171,11 @@ def calibrate(
     """
     _claim(directory, model, tokens, recipe)
     kept = _Kept(directory, model.config.layers, done)
-    if recipe.method == "abq":
+    if kept.complete:
+        # No text needs to go through what is there already.
+        for _ in range(kept.layers):
+            kept.load()
+    elif recipe.method == "abq":
         _learn(model, tokens, recipe, kept)
     elif recipe.method == "gptq":
         model.blocks(tokens, model.config.layers, _OneByOne(model, recipe, kept))
@@ -204,9 +208,14 @@ class _Kept:
         self.directory, self.layers, self.done = directory, layers, done
         self.blocks: list[QuantizedBlock] = []
 
+    @property
+    def complete(self) -> bool:
+        """Whether all blocks are kept."""
+        return all(self._path(layer).exists() for layer in range(self.layers))
+
     def load(self) -> QuantizedBlock | None:
         """The next block, when it is kept."""
-        path = self._path
+        path = self._path(len(self.blocks))
         if not path.exists():
             return None
         block = QuantizedBlock.load(path)
@@ -215,16 +224,15 @@ class _Kept:
 
     def put(self, block: QuantizedBlock) -> None:
         """Keep the next block."""
-        write_all(self.directory, {self._path.name: block.to_bytes()})
+        write_all(self.directory, {self._path(len(self.blocks)).name: block.to_bytes()})
         self._add(block)
 
     def _add(self, block: QuantizedBlock) -> None:
         self.blocks.append(block)
         self.done(len(self.blocks) - 1, block.losses)
 
-    @property
-    def _path(self) -> Path:
-        return self.directory / f"block-{len(self.blocks):03d}.npz"
+    def _path(self, layer: int) -> Path:
+        return self.directory / f"block-{layer:03d}.npz"
 
 
 class _OneByOne(AffineArithmetic):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["ABQ_TABLES", "name_of"]
+__all__ = ["ABQ_LANGUAGE_TABLES", "name_of"]
 
 Row = Mapping[str, Any]
 Table = tuple[list[str], list[list[str]]]
@@ -47,5 +47,5 @@ def _perplexity(value: float) -> str:
     return f"{value:,.2f}" if value < 1000 else f"{value:,.0f}"
 
 
-ABQ_TABLES: dict[str, Callable[[Row], Table]] = {"abq-language": _rows}
+ABQ_LANGUAGE_TABLES: dict[str, Callable[[Row], Table]] = {"abq-language": _rows}
 """What renders each table of the page: headers and rows."""

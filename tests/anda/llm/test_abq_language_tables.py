@@ -9,7 +9,7 @@ import pytest
 
 from anda.abq_language_plot import plot_abq
 from anda.abq_language_runs import PAIRS, RUNS, Texts, windows_of
-from anda.abq_language_tables import ABQ_TABLES, name_of
+from anda.abq_language_tables import ABQ_LANGUAGE_TABLES, name_of
 
 
 def row(method: str, kl: float, activations: str = "8") -> dict[str, Any]:
@@ -30,7 +30,7 @@ DATA = {
 
 
 def test_the_best_of_each_pair_and_text_stands_out() -> None:
-    headers, body = ABQ_TABLES["abq-language"](DATA)
+    headers, body = ABQ_LANGUAGE_TABLES["abq-language"](DATA)
     assert all(len(line) == len(headers) for line in body)
     numbers = ["2.380", "4,938", "4.0000", "50.0", "4,938", "**0.2500**", "50.0", "1,234"]
     assert body[0] == [r"W2\*A8", "RTN", *numbers]
