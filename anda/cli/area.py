@@ -29,7 +29,7 @@ __all__ = ["area"]
 def area(
     source: Annotated[
         str | None,
-        typer.Argument(metavar="[PRESET|FILE.toml]", help="`published`, `compact`, or a design file."),
+        typer.Argument(metavar="[PRESET|FILE.toml]", help="A preset, such as `compact`, or a design file."),
     ] = None,
     liberty: Liberty = None,
     sky130: Annotated[
