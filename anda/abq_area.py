@@ -26,7 +26,7 @@ from hdl.mac import MacParameters, MultiplyAccumulate
 from hdl.modules import NamedComponent
 from hdl.pe import PeParameters, ProcessingElement
 
-__all__ = ["KINDS", "TERMS", "AbqRow", "elements", "measure_abq_area", "read_rows"]
+__all__ = ["KINDS", "TERMS", "AbqRow", "elements", "measure_abq_area", "read_rows", "same_hardware"]
 
 TERMS = 1024
 """Products in the longest sum."""
@@ -130,7 +130,7 @@ def measure_abq_area(
                     activation_bits=activation_bits,
                     lanes=p.lanes,
                     accumulator_bits=p.sum_bits,
-                    area=areas.element(_same_hardware(kind, weight_bits, activation_bits, areas.cells)),
+                    area=areas.element(same_hardware(kind, weight_bits, activation_bits, areas.cells)),
                     cycles=-(-weight_bits // p.weight_planes_per_cycle)
                     * -(-activation_bits // p.activation_planes_per_cycle),
                 )
@@ -155,7 +155,9 @@ def read_rows(data: Mapping[str, Any], on: str) -> dict[tuple[str, int, int], Ab
     return {(row.kind, row.weight_bits, row.activation_bits): row for row in rows}
 
 
-def _same_hardware(kind: str, weight_bits: int, activation_bits: int, cells: AdderCells) -> BinaryParameters:
+def same_hardware(
+    kind: str, weight_bits: int, activation_bits: int, cells: AdderCells = AdderCells.PLAIN
+) -> BinaryParameters:
     """The element that stands for all that are the same hardware, so that it is synthesized once.
 
     Both sides serial: widths show in the accumulator alone, which has the sum of both. Both parallel: a pair

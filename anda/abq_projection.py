@@ -36,9 +36,9 @@ MATRIX = "attn_q"
 TOKENS = 16
 TEXT = "gettysburg.txt"
 
-#: Planes of the weights that are taken in one cycle, and rows of the array: as many as can leave in time.
-RATES = {"weights parallel": (3, 8), "serial": (1, 16)}
-_COLUMNS = 16
+#: Planes of the weights that are taken in one cycle, and rows of the array.
+RATES = {"weights parallel": (3, 4), "serial": (1, 4)}
+_COLUMNS = 4
 _LANES = 64
 
 

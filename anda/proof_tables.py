@@ -36,4 +36,5 @@ def _rows(about: str, data: Mapping[str, Any]) -> tuple[list[str], list[list[str
 PROOF_TABLES: dict[str, Callable[[Mapping[str, Any]], tuple[list[str], list[list[str]]]]] = {
     "proofs": partial(_rows, "accumulators"),
     "proofs-parts": partial(_rows, "parts"),
+    "proofs-binary": partial(_rows, "binary"),
 }

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sim.proofs.catalog import accumulator_theorems, general_theorems
+from sim.proofs.catalog import accumulator_theorems, binary_theorems, general_theorems
 from sim.proofs.theorem import Theorem
 
 DATA = Path(__file__).resolve().parent.parent / "docs" / "data" / "proofs.json"
@@ -26,7 +26,11 @@ def main() -> None:
     """One theorem after the other, so that the seconds are their own."""
     rows = []
     with tempfile.TemporaryDirectory() as directory:
-        for about, theorems in (("accumulators", accumulator_theorems()), ("parts", general_theorems())):
+        for about, theorems in (
+            ("accumulators", accumulator_theorems()),
+            ("parts", general_theorems()),
+            ("binary", binary_theorems()),
+        ):
             rows += [row(about, theorem, Path(directory)) for theorem in theorems]
     tools = {name: version(name) for name in TOOLS}
     DATA.write_text(json.dumps({"evidence": "computed", "tools": tools, "rows": rows}, indent=1) + "\n")

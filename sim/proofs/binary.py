@@ -201,16 +201,32 @@ class CorrectedSum(Elaboratable):
         )
         ends = p.results
         m.d.comb += Assume((exact >= ends.min) & (exact <= ends.max), "the operands belong to a sum")
-        # A producer keeps what it offers.
-        waiting = Signal()
-        m.d.sync += waiting.eq(unit.sums.valid & ~unit.sums.ready)
-        m.d.comb += Assume(~waiting | unit.sums.valid, "an offer is kept")
-        wanted = exact + 1 if self.fault else exact
+        top = p.zero_bits - 1
+        full, held = unit.result.valid, unit.result.payload
         m.d.comb += [
-            Assert(~unit.result.valid | (unit.result.payload == wanted), "the corrected sum"),
-            Cover(unit.result.valid & (unit.result.payload == ends.max), "the highest result"),
+            Assert(~full | (held == (exact + 1 if self.fault else exact)), "the corrected sum"),
+            Assert(~full | (unit.left == top), "a result waits between sums only"),
+            Assert(unit.left <= top, "no more bits than a zero point has"),
+            Cover(full & (held == ends.max), "the highest result"),
         ]
+        self._invariant(m)
         return m
+
+    def _invariant(self, m: Module) -> None:
+        """What the register holds after each bit, in plain integers: it carries the induction."""
+        p, unit = self.parameters, self.unit
+        given, top = unit.sums.payload, p.zero_bits - 1
+        held: Value = Const(0, signed(2))
+        with m.Switch(unit.left):
+            for bit in range(top, 0, -1):
+                added = Mux(given.activation_zero[bit], given.weight_term, 0)
+                added = added - Mux(given.weight_zero[bit], given.activation_sum, 0)
+                held = (held << 1) + (-added if bit == top else added)
+                expected = Signal(signed(p.results.bits + 4), name=f"after_{bit}")
+                m.d.comb += expected.eq(held)
+                with m.Case(bit - 1):
+                    same = unit.result.payload == expected[: p.results.bits].as_signed()
+                    m.d.comb += Assert(same, f"the register after bit {bit}")
 
 
 class PackedDigits(Elaboratable):
@@ -266,7 +282,8 @@ def binary_theorems() -> list[Theorem]:
 
 
 def _other_theorems() -> list[Theorem]:
-    small = CorrectionParameters(element=replace(_small(2, 2, 1, 1), activations="unsigned"), zero_bits=3)
+    element = replace(_small(1, 1, 1, 1), lanes=1, terms=1, activations="unsigned")
+    small = CorrectionParameters(element=element, zero_bits=3)
 
     def corrected(fault: bool) -> _Design:
         design = CorrectedSum(small, fault)
@@ -281,8 +298,8 @@ def _other_theorems() -> list[Theorem]:
     decodes = "Seven bits decode to the three digits that they were packed from."
     other, swapped = "Another result is not given.", "Digits in another order are not given."
     return [
-        Theorem(correction, adds, partial(corrected, False), 9, mode="bmc", expected="holds"),
-        _twin(f"{correction} off by one", other, partial(corrected, True), 9, correction),
+        Theorem(correction, adds, partial(corrected, False), 1, reach=small.zero_bits + 3),
+        _twin(f"{correction} off by one", other, partial(corrected, True), small.zero_bits + 3, correction),
         Theorem(decoder, decodes, partial(digits, False), 1),
         _twin(f"{decoder} swapped", swapped, partial(digits, True), 1, decoder),
     ]

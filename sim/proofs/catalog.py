@@ -11,6 +11,7 @@ from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
 from hdl.pe import PeParameters, ProcessingElement
 
+from .binary import binary_theorems
 from .budget import TileBudget
 from .budget_theorems import budget_theorems
 from .certified import certified_element_theorems, certified_theorems, example_row
@@ -21,7 +22,7 @@ from .multistage import multistage_examples, multistage_theorems
 from .streams import stream_theorems
 from .theorem import Theorem
 
-__all__ = ["accumulator_theorems", "general_theorems", "theorems_of"]
+__all__ = ["accumulator_theorems", "binary_theorems", "general_theorems", "theorems_of"]
 
 
 def general_theorems() -> list[Theorem]:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from anda.proof_tables import PROOF_TABLES
 from anda.tables import read_data
-from sim.proofs.catalog import accumulator_theorems, general_theorems
+from sim.proofs.catalog import accumulator_theorems, binary_theorems, general_theorems
 
 DATA = read_data(Path(__file__).resolve().parents[2] / "docs" / "data")["proofs"]
 
 
 def test_the_recorded_theorems_are_those_there_are() -> None:
     recorded = {row["name"]: row for row in DATA["rows"]}
-    theorems = {theorem.name: theorem for theorem in accumulator_theorems() + general_theorems()}
+    known = accumulator_theorems() + general_theorems() + binary_theorems()
+    theorems = {theorem.name: theorem for theorem in known}
     assert set(recorded) == set(theorems)
     for name, theorem in theorems.items():
         row = recorded[name]
