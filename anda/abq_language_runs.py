@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anda.abq_language import AbqRecipe, AffineArithmetic, calibrate
+from anda.files import write_all
 from anda.llm.arithmetic import FLOAT
 from anda.llm.cache import file_sha256, tokens_sha256
 from anda.llm.evaluate import Reference, evaluate
@@ -137,7 +138,7 @@ def measure_abq(
             row = json.loads(kept.read_text())
         elif wanted(run):
             row = _measure(model, texts, judges, run, folder, block_done)
-            kept.write_text(json.dumps(row, indent=1) + "\n")
+            write_all(folder, {kept.name: json.dumps(row, indent=1) + "\n"})
         else:
             continue
         rows.append({"method": run.method, **row})
