@@ -18,7 +18,7 @@ from anda.flow.library import Library
 from anda.flow.netlist import CLOCK, read_netlist
 from anda.flow.power_sum import Energy, Nets, add_up, net_loads
 from anda.flow.power_tables import read_power
-from anda.flow.recipe import RECIPE, map_to_library, netlist_area
+from anda.flow.recipe import RECIPE, Mapped, map_to_library, netlist_area
 from anda.flow.timing import slopes
 from anda.flow.yosys import tool_versions
 from hdl.emit import emit_verilog
@@ -105,6 +105,8 @@ class PowerMeter:
         With energies: a Liberty file of a real process.
     wire_ff
         Wire load in fF for each input pin a net drives; none by default.
+    mapped
+        The component on this library, flat, where it has been mapped before.
 
     Raises
     ------
@@ -114,13 +116,20 @@ class PowerMeter:
         When the component cannot be mapped, or has cells that cannot be simulated.
     """
 
-    def __init__(self, component: NamedComponent, library: Library, *, wire_ff: float = 0.0) -> None:
+    def __init__(
+        self,
+        component: NamedComponent,
+        library: Library,
+        *,
+        wire_ff: float = 0.0,
+        mapped: Mapped | None = None,
+    ) -> None:
         self.library = library
         self.top = component.module_name
         self.verilog = emit_verilog(component)
         # A library without energies is refused before anything is mapped to it.
         self.power = read_power(library.files, [cell.name for cell in library.usable])
-        self.mapped = map_to_library(self.verilog, self.top, library, flatten=True)
+        self.mapped = mapped or map_to_library(self.verilog, self.top, library, flatten=True)
         self.netlist = read_netlist(self.mapped.flat, self.top, library)
         self.area = netlist_area(self.mapped.flat, self.top, library)
         self.wire_ff = wire_ff

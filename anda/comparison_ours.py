@@ -1,0 +1,213 @@
+# amaranth: UnusedElaboratable=no
+"""Our elements of the comparison: both presets, the steps between them, and other ways to build them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from anda.comparison_subjects import (
+    ACCOUNTINGS,
+    ROWS,
+    Accounting,
+    Kind,
+    Part,
+    Subject,
+    Use,
+    real_data,
+    registers,
+)
+from anda.config import load
+from anda.tops import accumulator_parameters, compressor_parameters, pe_parameters
+from golden.anda import AndaCodec, Rounding
+from golden.multistage import Stage
+from hdl.accumulator import Accumulator, AccumulatorParameters
+from hdl.compressor import Compressor
+from hdl.heap import AdderCells
+from hdl.modules import NamedComponent
+from hdl.multistage import MultiStageAccumulator, MultiStageParameters
+from hdl.pe import PeParameters, ProcessingElement
+from sim.replay_data import Replay
+from sim.replays import accumulator, pe
+
+__all__ = ["ABLATION", "ablation", "accumulators", "planes_per_cycle", "presets"]
+
+
+@dataclass(frozen=True)
+class _Element:
+    """Our processing element and the accumulator behind it."""
+
+    pe: PeParameters
+    accumulator: AccumulatorParameters
+    rounding: Rounding = "nearest"
+
+    def codec(self, planes: int) -> AndaCodec:
+        return AndaCodec(planes, self.pe.encoding, self.rounding, self.pe.lanes)
+
+    def mantissa_bits(self, planes: int) -> int:
+        """A sign plane is none of them; contract, section 2b, for the other encoding."""
+        return planes - (self.pe.encoding == "sign-magnitude")
+
+    def parts(self) -> tuple[Use, Use]:
+        p, a = self.pe, self.accumulator
+
+        def element(cells: AdderCells) -> ProcessingElement:
+            return ProcessingElement(replace(p, adder_cells=cells))
+
+        def element_replay(cells: AdderCells, planes: int) -> Replay:
+            found = real_data()
+            return pe.replay(
+                replace(p, adder_cells=cells), self.codec(planes), found.activations[:, 0], found.weights
+            )
+
+        def shared(cells: AdderCells) -> Accumulator:
+            return Accumulator(replace(a, adder_cells=cells))
+
+        def shared_replay(cells: AdderCells, planes: int) -> Replay:
+            found = real_data(a.slots)
+            return accumulator.replay(
+                replace(a, adder_cells=cells),
+                self.codec(planes),
+                p.beats(planes),
+                found.activations,
+                found.weights,
+                found.scales,
+            )
+
+        return (
+            Use(Part("element", element, element_replay), 1.0),
+            Use(Part("accumulator", shared, shared_replay, a.slots), 1 / a.slots),
+        )
+
+
+def _preset(name: str) -> _Element:
+    """A preset's element, its weights at ports."""
+    design = load(name)
+    return _Element(
+        replace(pe_parameters(design), weights="outside"),
+        accumulator_parameters(design),
+        design.format.rounding,
+    )
+
+
+def _ours(
+    name: str,
+    title: str,
+    made: _Element,
+    planes: tuple[int, ...],
+    *,
+    kind: Kind = "ours",
+    source: str = "this project",
+    accountings: tuple[Accounting, ...] = ACCOUNTINGS,
+    converters: tuple[Use, ...] = (),
+) -> Subject:
+    p = made.pe
+    return Subject(
+        name,
+        title,
+        source,
+        kind,
+        made.parts(),
+        registers(p.lanes, p.level_bits, p.beats, lambda: real_data().weights),
+        planes,
+        lambda count: Fraction(p.lanes, p.beats(count)),
+        made.mantissa_bits,
+        accountings=accountings,
+        converters=converters,
+    )
+
+
+def _compressor(preset: str) -> Use:
+    """One lane behind a whole array: results become groups once, when they are made."""
+    parameters = compressor_parameters(load(preset))
+    return Use(Part("FP16 to bit planes, one an array", lambda _: Compressor(parameters)), 1 / ROWS**2)
+
+
+def presets() -> Iterator[Subject]:
+    """Both presets, and `compact` for more planes than it has."""
+    compact, published = _preset("compact"), _preset("published")
+    yield _ours("compact", "`compact`", compact, tuple(range(4, 11)), converters=(_compressor("compact"),))
+    yield _ours(
+        "published",
+        "`published`",
+        published,
+        tuple(range(5, 15)),
+        source="Anda, HPCA 2025",
+        converters=(_compressor("published"),),
+    )
+    long = replace(compact.pe, max_planes=13)
+    sums = replace(compact.accumulator, sum_bits=long.sum_bits, max_planes=13)
+    yield _ours("compact-13", "`compact` for 13 planes", _Element(long, sums), (11, 12, 13))
+
+
+ABLATION = ("published", "twos-complement", "heap", "exact-width", "compact")
+"""From `published` to `compact`: weight registers are shared before the last step, accumulators with it."""
+
+
+def ablation() -> Iterator[Subject]:
+    """Between the presets, one change at a time."""
+    compact, published = _preset("compact"), _preset("published")
+    planes = (4, 5, 6, 7, 8, 9, 10)
+    # 16 planes hold what a sign and 16 bits of magnitude hold.
+    encoded = replace(published.pe, encoding="twos-complement", max_planes=16)
+    heap = replace(encoded, reduction="heap")
+    own = replace(compact.accumulator, slots=1)
+    steps = (
+        ("twos-complement", "two's complement, rounded to nearest", _Element(encoded, published.accumulator)),
+        ("heap", "one bit heap instead of adder trees", _Element(heap, published.accumulator)),
+        ("exact-width", "sums of 20 bits instead of 27, at most 10 planes", _Element(compact.pe, own)),
+    )
+    for name, title, made in steps:
+        yield _ours(name, title, made, planes, kind="ablation")
+
+
+def planes_per_cycle() -> Iterator[Subject]:
+    """`compact` with two and four planes a cycle; it has one."""
+    compact = _preset("compact")
+    for count, slots in ((2, 2), (4, 2)):
+        made = _Element(
+            replace(compact.pe, planes_per_cycle=count), replace(compact.accumulator, slots=slots)
+        )
+        planes = tuple(p for p in range(4, 11) if made.pe.beats(p) >= slots)
+        title = f"`compact`, {count} planes a cycle, accumulators shared by {slots}"
+        yield _ours(f"compact-{count}-planes", title, made, planes, kind="planes per cycle")
+
+
+def accumulators() -> Iterator[Subject]:
+    """Accumulators alone: what one element has of them, at six planes."""
+    compact = _preset("compact")
+    pe_, acc = compact.pe, compact.accumulator
+    kinds: list[tuple[str, str, int, Callable[[AdderCells], NamedComponent]]] = [
+        ("fp32-own", "FP32, one an element", 1, _accumulator(replace(acc, slots=1))),
+        ("fp32-shared", "FP32, one for 4 elements", 4, _accumulator(acc)),
+        ("fp16-shared", "FP16 results, one for 4 elements", 4, _accumulator(replace(acc, output="fp16"))),
+        ("stages-own", "integer, 32 groups, one an element", 1, _stages(pe_, 1)),
+        ("stages-shared", "integer, 32 groups, one for 4 elements", 4, _stages(pe_, 4)),
+    ]
+    for name, title, slots, component in kinds:
+        yield Subject(
+            name,
+            title,
+            "this project",
+            "accumulator",
+            (Use(Part("accumulator", component), 1 / slots),),
+            None,
+            (6,),
+            lambda planes: Fraction(pe_.lanes, pe_.beats(planes)),
+            accountings=("shared",),
+        )
+
+
+def _accumulator(parameters: AccumulatorParameters) -> Callable[[AdderCells], NamedComponent]:
+    return lambda cells: Accumulator(replace(parameters, adder_cells=cells))
+
+
+def _stages(p: PeParameters, slots: int) -> Callable[[AdderCells], NamedComponent]:
+    """One stage for the sums of 32 groups under one scale, wide enough for any weights."""
+    groups = 32
+    stage = Stage(p.sum_range.times(groups).bits, groups)
+    parameters = MultiStageParameters(
+        term_bits=p.sum_bits, stages=(stage,), slots=slots, term_range=p.sum_range
+    )
+    return lambda cells: MultiStageAccumulator(replace(parameters, adder_cells=cells))

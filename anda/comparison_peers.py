@@ -1,0 +1,97 @@
+# amaranth: UnusedElaboratable=no
+"""Peers of the comparison: the elements of `hdl.baseline.catalog` with real data for them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anda.comparison_subjects import ROWS, Part, Subject, Use, real_data, registers
+from golden.baseline.fp_fp import dequantize
+from golden.baseline.mxint8 import to_mxint8
+from hdl.baseline.axcore import AxCore
+from hdl.baseline.bfp import Bfp
+from hdl.baseline.bitmod import BitMod
+from hdl.baseline.catalog import Baseline
+from hdl.baseline.fp_fp import FpFp
+from hdl.baseline.fp_int import FpInt
+from hdl.baseline.ifpu import Ifpu
+from hdl.baseline.mxint8 import MxInt8
+from hdl.heap import AdderCells
+from sim.replay_data import Replay
+from sim.replays import axcore, bfp, bitmod, fp_fp, fp_int, ifpu, mxint8
+
+__all__ = ["peer"]
+
+
+def _peer_replay(entry: Baseline, cells: AdderCells, _: int) -> Replay:
+    """Real data for a peer's element."""
+    row = (real_data().activations[:, 0], real_data().weights, real_data().scales)
+    match entry.element(cells):
+        case FpFp() as element:
+            return fp_fp.replay(element.parameters, *row)
+        case FpInt() as element:
+            return fp_int.replay(element.parameters, *row)
+        case Ifpu() as element:
+            return ifpu.replay(element.parameters, *row)
+        case AxCore() as element:
+            return axcore.replay(element.parameters, *row)
+        case MxInt8() as element:
+            return mxint8.replay(element.parameters, *row)
+        case BitMod() as element:
+            return bitmod.replay(element.parameters, *row)
+        case Bfp() as element:
+            return bfp.replay(element.parameters, *row)
+        case element:
+            raise ValueError(f"there is no replay for {element.module_name}, the element of {entry.name}")
+
+
+def _register_set(entry: Baseline) -> tuple[int, int, int]:
+    """Weights that an element uses at a time, their bits, and for how many cycles it uses them."""
+    match entry.element():
+        case FpFp() as element:
+            return element.parameters.lanes, 16, 1
+        case Ifpu() as element:
+            return element.parameters.lanes, 4, 4
+        case BitMod() as element:
+            return element.parameters.lanes, 4, element.parameters.terms
+        case MxInt8() as element:
+            return element.parameters.lanes, element.parameters.block.level_bits, 1
+        case Bfp() as element:
+            return element.parameters.block.lanes, 4, element.parameters.slots
+        case FpInt() | AxCore() as element:
+            return element.parameters.lanes, 4, 1
+        case element:
+            raise ValueError(f"nothing is known about the weights of {element.module_name}")
+
+
+def _levels(name: str) -> NDArray[Any]:
+    """Weights as the registers of a peer hold them."""
+    found = real_data()
+    if name == "fp-fp":
+        return dequantize(found.weights, found.scales[..., np.newaxis])[0].view(np.int16)
+    if name == "mxint8-mxint8":
+        values = (found.weights * found.scales[..., np.newaxis].astype(np.float64)).astype(np.float16)
+        return to_mxint8(values.reshape(len(values), -1))[0]
+    return found.weights
+
+
+def peer(entry: Baseline) -> Subject:
+    """A peer as its catalog entry has it."""
+    lanes, bits, beats = _register_set(entry)
+    element = Part("element", entry.element, partial(_peer_replay, entry))
+    converters = tuple(Use(Part(f"{c.name}, one a {c.per}", c.component), 1 / ROWS) for c in entry.converters)
+    return Subject(
+        entry.name,
+        entry.title,
+        entry.source,
+        "peer",
+        (Use(element, 1.0),),
+        registers(lanes, bits, lambda _: beats, partial(_levels, entry.name)),
+        (0,),
+        lambda _: entry.macs_per_cycle,
+        converters=converters,
+    )

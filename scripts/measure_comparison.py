@@ -1,0 +1,61 @@
+"""Measure the comparison of elements again (docs/data/comparison.json, docs/comparison.md).
+
+Usage: measure_comparison.py [NAME=FILE[,FILE...] ...]
+
+Each argument names a Liberty library to measure on besides the generic one that comes with the project. What
+was measured before is kept in build/comparison, so an interrupted run goes on where it stopped; the data file
+is written again whenever an element is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from anda.comparison import Comparison
+from anda.comparison_catalog import SUBJECTS
+from anda.comparison_subjects import Subject
+from anda.files import write_all
+from anda.flow.library import Library
+from anda.kept import Kept
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+
+_FIRST = ("compact", "published", "fp-fp", "figna")
+
+
+def steps(libraries: list[str]) -> Iterator[tuple[str, Subject, bool]]:
+    """Library, element, and whether with energies and converters: what tables need most comes first."""
+    first = [SUBJECTS[name] for name in _FIRST]
+    ablation = [subject for subject in SUBJECTS.values() if subject.kind == "ablation"]
+    for group in (first, ablation, list(SUBJECTS.values())):
+        for complete in (False, True):
+            for on in libraries:
+                yield from ((on, subject, complete) for subject in group)
+
+
+def main(arguments: list[str]) -> int:
+    console = Console()
+    libraries = {"generic": Library.generic()}
+    try:
+        for argument in arguments:
+            name, _, files = argument.partition("=")
+            libraries[name] = Library.from_files([Path(file) for file in files.split(",")])
+        comparison = Comparison(libraries, Kept(ROOT / "build" / "comparison"), console.print)
+        comparison.take_over(json.loads((DOCS / "data" / "area.json").read_text()))
+        for on, subject, complete in steps(list(libraries)):
+            comparison.measure(on, subject, power=complete, converters=complete)
+            write_all(DOCS / "data", {"comparison.json": json.dumps(comparison.data(), indent=1) + "\n"})
+    except ValueError as error:
+        print(f"measure_comparison: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
