@@ -132,7 +132,7 @@ def companions(design: Design) -> dict[str, str]:
         return {}
     parameters = parameters_of(design)
     registers = register_files(parameters)
-    top = Accelerator(parameters).module_name
+    top = parameters.module_name
     name = f"anda:generated:{design.name}:{version('anda')}"
     core = core_file(name, design.description, [f"{top}.v", WAIVER.name, *registers], top)
     return {**registers, f"{design.name}.core": core}

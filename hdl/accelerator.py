@@ -68,7 +68,7 @@ class Accelerator(NamedComponent):
     @property
     def module_name(self) -> str:
         """The parameters in a word."""
-        return f"anda_accelerator_{self.parameters.suffix}"
+        return self.parameters.module_name
 
     def build(self) -> Module:
         """Registers, and a core that they can reset."""

@@ -78,6 +78,11 @@ class AcceleratorParameters:
         return accelerator_registers(self.build, f"accelerator_registers_{self.suffix}")
 
     @property
+    def module_name(self) -> str:
+        """Of the accelerator: the parameters in a word."""
+        return f"anda_accelerator_{self.suffix}"
+
+    @property
     def suffix(self) -> str:
         """The parameters in a word, as Verilog module names carry them."""
         beats = f"{self.activations_bits}_{self.weights_bits}_{self.results_bits}"
