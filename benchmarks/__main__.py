@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import codec, formats, gemm
+from benchmarks import binary, codec, formats, gemm
 from benchmarks.measure import Measurement
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         console = Console(width=120)  # a file or a pipe: whole lines
     measurements: list[Measurement] = []
     with console.status("measuring") as status:
-        for room in (codec, gemm, formats):
+        for room in (codec, gemm, formats, binary):
             for measurement in room.measure(arguments.side):
                 measurements.append(measurement)
                 status.update(f"measured {measurement.name}")
