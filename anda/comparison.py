@@ -26,6 +26,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -290,14 +291,19 @@ def comparison_rows(data: Mapping[str, Any], subjects: Iterable[Subject]) -> Ite
                         yield _row(subject, on, accounting, planes, made, data)
 
 
+@cache
+def _modules(part: Part) -> tuple[str, ...]:
+    """Names of a part with each kind of adder cells, of which a library takes one."""
+    return tuple(part.component(cells).module_name for cells in AdderCells)
+
+
 def _made_of(
     subject: Subject, accounting: Accounting, parts: Mapping[str, Any]
 ) -> list[tuple[str, float]] | None:
     """Module and share of every part; None when one is missing."""
     made = []
     for use in subject.uses(accounting):
-        names = [use.part.component(cells).module_name for cells in AdderCells]
-        found = [name for name in names if name in parts]
+        found = [name for name in _modules(use.part) if name in parts]
         if not found:
             return None
         made.append((found[0], use.share))
@@ -356,9 +362,9 @@ def _energy(
         return None
 
     def total(key: str) -> float:
-        return sum(share * serves * float(power[key]) for share, serves, power in known)
+        return float(sum(share * serves * power[key] for share, serves, power in known))
 
-    leakage_w = sum(share * float(power["leakage_w"]) for share, _, power in known)
+    leakage_w = sum(share * power["leakage_w"] for share, _, power in known)
     per_second = rate * clock_mhz * 1e6
     dynamic, leakage = total("dynamic_fj_per_mac"), leakage_w * 1e15 / per_second
     found = {
@@ -378,8 +384,7 @@ def _converters(data: Mapping[str, Any], subjects: Iterable[Subject]) -> Iterato
         for on, parts in data["parts"].items():
             made = _made_of(subject, "shared", parts)
             for use in subject.converters:
-                names = [use.part.component(cells).module_name for cells in AdderCells]
-                found = [name for name in names if name in parts]
+                found = [name for name in _modules(use.part) if name in parts]
                 if made is None or not found:
                     continue
                 element = sum(share * parts[name]["area"] for name, share in made)

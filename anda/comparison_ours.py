@@ -132,7 +132,7 @@ def presets() -> Iterator[Subject]:
         "published",
         "`published`",
         published,
-        tuple(range(5, 15)),
+        (*range(5, 15), 16),
         source="Anda, HPCA 2025",
         converters=(_compressor("published"),),
     )

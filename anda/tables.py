@@ -19,6 +19,7 @@ from anda.abq_tables import ABQ_TABLES
 from anda.accuracy import compare_encodings
 from anda.axe_area import area_rows, sharing_rows
 from anda.axe_tables import AXE_TABLES
+from anda.comparison_tables import COMPARISON_TABLES
 from anda.config import load
 from anda.flow import synth
 from anda.flow.library import Library
@@ -262,6 +263,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "projection": ("projection", partial(_written, projection_rows)),
     **{name: (source, partial(_written, rows)) for name, (source, rows) in ABQ_TABLES.items()},
     **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
+    **{name: (source, partial(_written, rows)) for name, (source, rows) in COMPARISON_TABLES.items()},
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
     **{name: ("proofs", partial(_written, rows)) for name, rows in PROOF_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from anda.comparison import Comparison
 from anda.comparison_catalog import SUBJECTS
+from anda.comparison_plot import plot_ablation, plot_efficiency
 from anda.comparison_subjects import Subject
 from anda.files import write_all
 from anda.flow.library import Library
 from anda.kept import Kept
+from anda.tables import read_data, write_tables
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -50,11 +53,18 @@ def main(arguments: list[str]) -> int:
         comparison.take_over(json.loads((DOCS / "data" / "area.json").read_text()))
         for on, subject, complete in steps(list(libraries)):
             comparison.measure(on, subject, power=complete, converters=complete)
-            write_all(DOCS / "data", {"comparison.json": json.dumps(comparison.data(), indent=1) + "\n"})
+            _write(comparison.data())
     except ValueError as error:
         print(f"measure_comparison: {error}", file=sys.stderr)
         return 2
+    write_all(DOCS / "figures", plot_efficiency(comparison.data()) | plot_ablation(comparison.data()))
+    page = DOCS / "comparison.md"
+    page.write_text(write_tables(page.read_text(), read_data(DOCS / "data")))
     return 0
+
+
+def _write(data: Mapping[str, Any]) -> None:
+    write_all(DOCS / "data", {"comparison.json": json.dumps(data, indent=1) + "\n"})
 
 
 if __name__ == "__main__":

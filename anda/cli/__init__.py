@@ -14,6 +14,7 @@ from anda.cli.axe import axe
 from anda.cli.calibrate import calibrate
 from anda.cli.capture import capture
 from anda.cli.catalogue import doctor, formats, schema
+from anda.cli.compare import compare
 from anda.cli.certify import certify
 from anda.cli.complete import complete
 from anda.cli.demo import demo
@@ -60,6 +61,7 @@ app.command()(generate)
 app.command()(verify)
 app.command()(area)
 app.command()(power)
+app.command()(compare)
 app.command()(sweep)
 app.command()(fpga)
 app.command()(demo)

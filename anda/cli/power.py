@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from anda.cli.output import (
     print_table,
     progress,
 )
+from anda.cli.planes import planes_from
 
 if TYPE_CHECKING:
     from anda.flow.opensta import OpenStaReport
@@ -115,15 +115,7 @@ def _planes(text: str | None, most: int) -> list[int]:
     """Numbers of planes from `6`, `4-13` or `4,6,8`."""
     if text is None:
         return list(range(min(4, most), min(_MOST_PLANES, most) + 1))
-    found: list[int] = []
-    for word in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", word)
-        if match is None:
-            raise ValueError(f"expected numbers of planes such as 6, 4-13 or 4,6,8, not {text!r}")
-        found += range(int(match[1]), int(match[2] or match[1]) + 1)
-    if not found:
-        raise ValueError(f"expected numbers of planes from the smaller to the larger one, not {text!r}")
-    return found
+    return planes_from(text)
 
 
 def _rows(element: ElementPower) -> list[tuple[object, ...]]:
