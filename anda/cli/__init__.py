@@ -24,6 +24,7 @@ from anda.cli.perplexity import perplexity
 from anda.cli.power import power
 from anda.cli.profile import profile
 from anda.cli.quantize import quantize
+from anda.cli.report import report
 from anda.cli.search import search
 from anda.cli.sweep import sweep
 from anda.cli.verify import verify
@@ -74,5 +75,6 @@ app.command()(certify)
 app.command()(perplexity)
 app.command()(complete)
 app.command()(capture)
+app.command()(report)
 app.command()(doctor)
 app.command()(schema)
