@@ -31,6 +31,7 @@ from anda.narrow_tables import narrow_rows
 from anda.projection_table import projection_rows
 from anda.proof_tables import PROOF_TABLES
 from anda.search_tables import SEARCH_TABLES
+from anda.system_efficiency_tables import EFFICIENCY_TABLES
 from anda.system_tables import SYSTEM_TABLES
 from anda.tops import tops
 from anda.weight_tables import profile_rows, quantize_rows
@@ -268,6 +269,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     **{name: ("proofs", partial(_written, rows)) for name, rows in PROOF_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
     **{name: ("system_cycles", partial(_written, rows)) for name, rows in SYSTEM_TABLES.items()},
+    **{name: ("system", partial(_written, rows)) for name, rows in EFFICIENCY_TABLES.items()},
 }
 
 
