@@ -46,10 +46,10 @@ from sim.replay_data import Replay
 
 __all__ = ["CLOCKS_MHZ", "ENERGIES", "Comparison", "comparison_rows"]
 
-CLOCKS_MHZ = {"sky130": 50.0, "ASAP7": 150.0, "SG13G2": 40.0}
+CLOCKS_MHZ = {"sky130": 40.0, "ASAP7": 150.0, "SG13G2": 40.0}
 """Common clock by the name of a library."""
 
-_CLOCK_MHZ = 50.0
+_CLOCK_MHZ = 40.0
 
 ENERGIES = (
     "dynamic_fj_per_mac",

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from anda.comparison_ours import ablation, accumulators, planes_per_cycle, presets
-from anda.comparison_peers import peer
+from anda.comparison_peers import peer, sharing_figna
 from anda.comparison_subjects import Subject
+from golden.baseline.bfp import FIGNA_MANTISSA_BITS
 from hdl.baseline.catalog import BASELINES
 
 __all__ = ["SUBJECTS", "subjects_named"]
@@ -22,6 +23,7 @@ def _all() -> Iterator[Subject]:
     yield from (
         peer(entry) for name, entry in BASELINES.items() if name not in first and not name.startswith("bfp")
     )
+    yield from (sharing_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8))
     yield from planes_per_cycle()
     yield from accumulators()
     yield from (peer(entry) for name, entry in BASELINES.items() if name.startswith("bfp"))

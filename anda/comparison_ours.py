@@ -163,15 +163,15 @@ def ablation() -> Iterator[Subject]:
 
 
 def planes_per_cycle() -> Iterator[Subject]:
-    """`compact` with two and four planes a cycle; it has one."""
+    """`compact` with accumulators that groups of six planes keep busy, one, two and four planes a cycle."""
     compact = _preset("compact")
-    for count, slots in ((2, 2), (4, 2)):
-        made = _Element(
-            replace(compact.pe, planes_per_cycle=count), replace(compact.accumulator, slots=slots)
-        )
-        planes = tuple(p for p in range(4, 11) if made.pe.beats(p) >= slots)
-        title = f"`compact`, {count} planes a cycle, accumulators shared by {slots}"
-        yield _ours(f"compact-{count}-planes", title, made, planes, kind="planes per cycle")
+    for count in (1, 2, 4):
+        wide = replace(compact.pe, planes_per_cycle=count)
+        slots = wide.beats(6)
+        made = _Element(wide, replace(compact.accumulator, slots=slots))
+        planes = tuple(p for p in range(4, 11) if wide.beats(p) >= slots)
+        title = f"`compact`, {count} plane{'s' * (count > 1)} a cycle, accumulator shared by {slots}"
+        yield _ours(f"compact-{count}x{slots}", title, made, planes, kind="planes per cycle")
 
 
 def accumulators() -> Iterator[Subject]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anda.comparison_subjects import ROWS, Part, Subject, Use, real_data, registers
+from golden.baseline.bfp import FIGNA_MANTISSA_BITS
 from golden.baseline.fp_fp import dequantize
 from golden.baseline.mxint8 import to_mxint8
+from hdl.accumulator import Accumulator
 from hdl.baseline.axcore import AxCore
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.bitmod import BitMod
-from hdl.baseline.catalog import Baseline
+from hdl.baseline.block import BlockDot
+from hdl.baseline.catalog import BASELINES, Baseline
+from hdl.baseline.figna import figna
 from hdl.baseline.fp_fp import FpFp
 from hdl.baseline.fp_int import FpInt
 from hdl.baseline.ifpu import Ifpu
@@ -24,7 +29,7 @@ from hdl.heap import AdderCells
 from sim.replay_data import Replay
 from sim.replays import axcore, bfp, bitmod, fp_fp, fp_int, ifpu, mxint8
 
-__all__ = ["peer"]
+__all__ = ["peer", "sharing_figna"]
 
 
 def _peer_replay(entry: Baseline, cells: AdderCells, _: int) -> Replay:
@@ -94,4 +99,26 @@ def peer(entry: Baseline) -> Subject:
         (0,),
         lambda _: entry.macs_per_cycle,
         converters=converters,
+    )
+
+
+def sharing_figna(mantissa_bits: int, slots: int = 4) -> Subject:
+    """FIGNA's integer part with a share of an accumulator, as `compact` has it: what sharing alone gains."""
+    p = figna(mantissa_bits)
+    name = "figna" if mantissa_bits == FIGNA_MANTISSA_BITS else f"figna-m{mantissa_bits}"
+
+    def element(cells: AdderCells) -> BlockDot:
+        return BlockDot(replace(p.block, adder_cells=cells))
+
+    def shared(cells: AdderCells) -> Accumulator:
+        return Accumulator(replace(p.accumulator, slots=slots, adder_cells=cells))
+
+    alone = peer(BASELINES[name])
+    return replace(
+        alone,
+        name=f"{name}-x{slots}",
+        title=f"{alone.title}, accumulator shared by {slots}",
+        source="this project",
+        element=(Use(Part("element", element), 1.0), Use(Part("accumulator", shared), 1 / slots)),
+        converters=(),
     )

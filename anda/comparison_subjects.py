@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """What is compared: elements with their shares of weight registers and accumulators, all treated alike.
 
 Every element has its weights at ports. Registers for them are two banks of what the element uses at a time,

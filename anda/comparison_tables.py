@@ -153,17 +153,26 @@ def planes_rows(data: Data) -> Table:
     """Planes per cycle."""
     rows = Rows(data)
     body = []
-    for label, name in (("1", "compact"), ("2", "compact-2-planes"), ("4", "compact-4-planes")):
+    kinds = (
+        ("1", "4", "compact"),
+        ("1", "6", "compact-1x6"),
+        ("2", "3", "compact-2x3"),
+        ("4", "2", "compact-4x2"),
+    )
+    for count, slots, name in kinds:
         for planes in (6, 8):
-            cells = [label, str(planes)]
+            cells = [count, slots, str(planes)]
             for on in rows.libraries:
-                row = rows.get(on, name, "shared", planes)
-                cells += [_number(rows.cost(row, "area")), _path(row)]
+                row, base = rows.get(on, name, "shared", planes), rows.get(on, "fp-fp", "shared")
+                cost = rows.cost(row, "area")
+                cells += [_number(cost), _path(row), _quotient(rows.cost(base, "area"), cost)]
             body.append(cells)
     headers = [
-        text for on in rows.libraries for text in (f"{on}, {rows.units[on]} per MAC/cycle", "longest path")
+        text
+        for on in rows.libraries
+        for text in (f"{on}, {rows.units[on]} per MAC/cycle", "longest path", "over FP-FP")
     ]
-    return ["planes a cycle", "planes of a group", *headers], body
+    return ["planes a cycle", "elements an accumulator", "planes of a group", *headers], body
 
 
 def accumulator_rows(data: Data) -> Table:

@@ -34,12 +34,22 @@ _FIRST = ("compact", "published", "fp-fp", "figna")
 
 def steps(libraries: list[str]) -> Iterator[tuple[str, Subject, bool]]:
     """Library, element, and whether with energies and converters: what tables need most comes first."""
+    every = list(SUBJECTS.values())
     first = [SUBJECTS[name] for name in _FIRST]
-    ablation = [subject for subject in SUBJECTS.values() if subject.kind == "ablation"]
-    for group in (first, ablation, list(SUBJECTS.values())):
-        for complete in (False, True):
-            for on in libraries:
-                yield from ((on, subject, complete) for subject in group)
+    bound = [subject for subject in every if subject.name.startswith("bfp")]
+    rest = [subject for subject in every if subject.kind != "ablation" and subject not in bound]
+    ablation = [subject for subject in every if subject.kind == "ablation"]
+    for group, complete in (
+        (first, False),
+        (ablation, False),
+        (first, True),
+        (rest, False),
+        (rest, True),
+        (bound, False),
+        (ablation + bound, True),
+    ):
+        for on in libraries:
+            yield from ((on, subject, complete) for subject in group)
 
 
 def main(arguments: list[str]) -> int:
