@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from anda import fixture
+from anda.abq_language_tables import ABQ_LANGUAGE_TABLES
 from anda.abq_tables import ABQ_TABLES
 from anda.accuracy import compare_encodings
 from anda.axe_area import area_rows, sharing_rows
@@ -263,6 +264,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "llm-check": ("llm_check", partial(_written, check_rows)),
     "projection": ("projection", partial(_written, projection_rows)),
     **{name: (source, partial(_written, rows)) for name, (source, rows) in ABQ_TABLES.items()},
+    **{name: ("abq_language", partial(_written, rows)) for name, rows in ABQ_LANGUAGE_TABLES.items()},
     **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
     **{name: (source, partial(_written, rows)) for name, (source, rows) in COMPARISON_TABLES.items()},
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
