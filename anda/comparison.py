@@ -92,6 +92,7 @@ class Comparison:
     clocks_mhz: Mapping[str, float] = field(default_factory=lambda: CLOCKS_MHZ)
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
     subjects: dict[str, Subject] = field(default_factory=dict)
+    _verilog: dict[str, str] = field(default_factory=dict)
 
     def measure(
         self,
@@ -179,13 +180,18 @@ class Comparison:
         library = self.libraries[on]
         cells = cells_for(library)
         component = part.component(cells)
-        found = self.parts.setdefault(on, {}).setdefault(component.module_name, {})
-        verilog = emit_verilog(component)
+        top = component.module_name
+        found = self.parts.setdefault(on, {}).setdefault(top, {})
+        wanted = planes if part.replay else []
+        if found and all(str(count) in found["power"].get(name, {}) for count in wanted):
+            return
+        verilog = self._verilog.get(top) or emit_verilog(component)
+        self._verilog[top] = verilog
         content = self._content(verilog, library)
         if not found:
             area = self.kept.get({"kind": "area", **content})
             if area is None:
-                area = _area(component.module_name, self._mapped(content, component, verilog, on), library)
+                area = _area(top, self._mapped(content, component, verilog, on), library)
                 self.kept.put({"kind": "area", **content}, area)
             found |= {"what": part.what, "serves": part.serves, **area, "verilog_sha256": content["verilog"]}
             found["power"] = {}
@@ -208,7 +214,7 @@ class Comparison:
                 if meter is None:
                     mapped = self._mapped(content, component, verilog, on)
                     meter = PowerMeter(component, library, mapped=mapped)
-                self.report(f"power of {component.module_name} on {on}, {count} planes")
+                self.report(f"power of {top} on {on}, {count} planes")
                 energies = _energies(meter, replay)
                 self.kept.put(key, energies)
             power[str(count)] = energies

@@ -21,6 +21,7 @@ __all__ = [
     "format_rows",
     "planes_rows",
     "ratio_rows",
+    "target_rows",
 ]
 
 Table = tuple[list[str], list[list[str]]]
@@ -147,6 +148,31 @@ def ablation_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
         total += ["", f"**{_quotient(costs[0], costs[-1])}**"]
     headers = [text for on in rows.libraries for text in (f"{on}, {rows.units[on]} per MAC/cycle", "factor")]
     return ["", *headers], [*body, total]
+
+
+def target_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
+    """`compact` over `published` and over FP-FP, by how weight registers are counted."""
+    rows = Rows(data)
+    kinds = (
+        ("`compact` over `published`, each as designed", "published", "own", "shared"),
+        ("`compact` over `published`, registers shared in both", "published", "shared", "shared"),
+        ("`compact` over `published`, own registers in both", "published", "own", "own"),
+        ("`compact` over FP-FP, each as designed", "fp-fp", "own", "shared"),
+        ("`compact` over FP-FP, registers shared in both", "fp-fp", "shared", "shared"),
+        ("`compact` over FP-FP, own registers in both", "fp-fp", "own", "own"),
+        ("`compact` over FIGNA, registers shared in both", "figna", "shared", "shared"),
+        ("`compact` over FIGNA with accumulators shared by 4", "figna-x4", "shared", "shared"),
+        ("`compact` over FIGNA-M8 with accumulators shared by 4", "figna-m8-x4", "shared", "shared"),
+    )
+    body = []
+    for label, other, theirs, ours in kinds:
+        cells = [label]
+        for on in rows.libraries:
+            planes = mantissa_bits + 1 if other == "published" else 0
+            under = rows.cost(rows.get(on, "compact", ours, mantissa_bits), "area")
+            cells.append(_quotient(rows.cost(rows.get(on, other, theirs, planes), "area"), under))
+        body.append(cells)
+    return ["area efficiency", *rows.libraries], body
 
 
 def planes_rows(data: Data) -> Table:
@@ -301,6 +327,7 @@ COMPARISON_TABLES: Mapping[str, tuple[str, Callable[[Data], Table]]] = {
         f"comparison-elements-{on}": ("comparison", partial(element_rows, on=on))
         for on in ("generic", "sky130", "ASAP7", "SG13G2")
     },
+    "comparison-targets": ("comparison", target_rows),
     "comparison-ablation": ("comparison", ablation_rows),
     "comparison-planes": ("comparison", planes_rows),
     "comparison-accumulators": ("comparison", accumulator_rows),

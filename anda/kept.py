@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +45,15 @@ class Kept:
         return self.directory / f"{digest}.json.gz"
 
 
+@cache
 def sources_sha256(*modules: str) -> str:
-    """Digest of the source of modules, which may be packages: of everything inside."""
-    from importlib.util import find_spec
+    """Digest of the source of modules, which may be packages: of everything inside.
 
+    Raises
+    ------
+    ValueError
+        When there is no such module.
+    """
     digest = hashlib.sha256()
     for name in modules:
         spec = find_spec(name)

@@ -6,22 +6,19 @@ computes only what is new.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from anda.config import ConfigError, Design, parse_values
-from anda.files import write_all
 from anda.flow.library import Library
 from anda.flow.report import AreaReport
 from anda.flow.yosys import YosysError, tool_versions
+from anda.kept import Kept, sources_sha256
 from anda.pool import Workers, here
 
 __all__ = ["Axis", "LibraryChoice", "Point", "Row", "grid", "parse_axis", "sweep"]
@@ -263,9 +260,8 @@ def _roles(design: Design, roles: Sequence[str] | None) -> list[str]:
 
 def measure(point: Point, kept: Path) -> Row:
     """One point, from the kept results or by synthesis; a component that cannot be built is a row as well."""
-    key = _key(point)
-    path = kept / f"{key}.json"
-    found = _read(path)
+    results, depends = Kept(kept), _depends(point)
+    found = results.get(depends)
     if found is None:
         try:
             found = _synthesize(point)
@@ -273,7 +269,7 @@ def measure(point: Point, kept: Path) -> Row:
             raise
         except ValueError as error:
             found = {"report": None, "macs_per_cycle": {}, "problem": str(error)}
-        write_all(kept, {path.name: json.dumps(found) + "\n"})
+        results.put(depends, found)
     report = AreaReport.model_validate(found["report"]) if found["report"] else None
     rates = {int(planes): rate for planes, rate in found["macs_per_cycle"].items()}
     name = point.library.name
@@ -296,40 +292,17 @@ def _synthesize(point: Point) -> dict[str, Any]:
     return {"report": report.model_dump(mode="json"), "macs_per_cycle": rates, "problem": ""}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    """A kept result; one that is damaged counts as missing."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if set(found) == {"report", "macs_per_cycle", "problem"}:
-            return dict(found)
-    except (OSError, ValueError):
-        return None
-    return None
-
-
-def _key(point: Point) -> str:
-    """SHA-256 of everything that the result depends on, the project's own sources included."""
-    depends = {
+def _depends(point: Point) -> dict[str, Any]:
+    """Everything that the result depends on, the project's own sources included."""
+    return {
         "design": point.design.hash,
         "role": point.role,
         "library": _library_sha256(point.library),
-        "sources": _sources_sha256(),
+        "sources": sources_sha256("golden", "hdl", "anda.flow"),
         "tools": tool_versions(),
     }
-    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
 
 @cache
 def _library_sha256(choice: LibraryChoice) -> dict[str, str]:
     return dict(choice.open().sha256)
-
-
-@cache
-def _sources_sha256() -> str:
-    """Of every module that makes Verilog or maps it."""
-    digest = hashlib.sha256()
-    roots = [files("golden"), files("hdl"), files("anda.flow")]
-    for root in roots:
-        for path in sorted(Path(str(root)).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -125,7 +125,7 @@ def test_energies_add_up_by_what_an_element_has_of_each_part() -> None:
         TOP: part(100.0, 5.0, 2, dynamic_fj_per_mac=30.0, clock_fj_per_mac=3.0, leakage_w=1e-6),
         BUFFER: part(160.0, 2.0, 1, dynamic_fj_per_mac=16.0, clock_fj_per_mac=8.0, leakage_w=16e-6),
     }
-    data = {"parts": {"real": parts}, "libraries": {"real": {"clock_mhz": 100.0}}}
+    data: dict[str, Any] = {"parts": {"real": parts}, "libraries": {"real": {"clock_mhz": 100.0}}}
     shared, own = comparison_rows(data, [tiny()])
     assert shared["energy"]["dynamic_fj"] == pytest.approx(0.5 * 2 * 30 + 16 / 16)
     assert shared["energy"]["clock_fj"] == pytest.approx(0.5 * 2 * 3 + 8 / 16)

@@ -18,6 +18,7 @@ from anda.comparison_tables import (
     format_rows,
     planes_rows,
     ratio_rows,
+    target_rows,
 )
 
 
@@ -105,6 +106,12 @@ def test_ablation_multiplies_up() -> None:
     assert [cells[2] for cells in body] == ["", "1.25", "1.20", "1.25", "2.00", "1.60", "**6.00**"]
     missing = {**DATA, "rows": [r for r in DATA["rows"] if r["name"] != "heap"]}
     assert [cells[2] for cells in ablation_rows(missing)[1]][2:4] == ["-", "-"]
+
+
+def test_targets_name_their_accounting() -> None:
+    found = {cells[0]: cells[1] for cells in target_rows(DATA)[1]}
+    assert found["`compact` over `published`, each as designed"] == "6.00"
+    assert list(found.values()) == ["6.00", "5.00", "2.50", "12.00", "10.00", "5.00", "2.00", "-", "-"]
 
 
 def test_other_tables() -> None:

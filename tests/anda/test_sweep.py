@@ -78,7 +78,7 @@ def test_sweep_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Monk
     assert sweep(base, axes, roles=["pe"], kept=tmp_path) == rows
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 2
-    kept[0].write_text(kept[0].read_text()[:100])
+    kept[0].write_bytes(kept[0].read_bytes()[:100])
     with pytest.raises(RuntimeError, match="synthesized again"):
         sweep(base, axes, roles=["pe"], kept=tmp_path)
 
