@@ -17,7 +17,9 @@ _MARKS = (
 )
 _NUMBER = re.compile(r"^[\s*]*[-+±]?[\d.,]+\s*(%|x|[a-zµ²]{1,6})?[\s*]*$|^-?$")
 _PAPER = re.compile(r"\bpaper\b", re.IGNORECASE)
-_CLAIM = '<span class="badge paper">paper&#8217;s claim</span>'
+#: Characters up to which the cells of a column are not broken into lines.
+_SHORT = 40
+_CLAIM = '<span class="badge paper">paper\'s claim</span>'
 
 
 def inline(text: str) -> str:
@@ -59,6 +61,7 @@ def parse_markdown(table: str) -> tuple[list[str], list[list[str]]]:
 def html_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> str:
     """A table that scrolls by itself when it is too wide; what a paper claims is marked as such."""
     claimed = [bool(_PAPER.search(header)) for header in headers]
+    short = [max((len(row[at]) for row in rows), default=0) <= _SHORT for at in range(len(headers))]
     numeric = [all(_NUMBER.match(row[at]) for row in rows) for at in range(len(headers))]
     head = "".join(
         f'<th scope="col"{_class(claimed[at], numeric[at])}>{inline(header)}{_CLAIM * claimed[at]}</th>'
@@ -68,9 +71,9 @@ def html_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str
     for row in rows:
         own = bool(_PAPER.search(row[0])) and not claimed[0]
         cells = [
-            f'<th scope="row"{_class(own, numeric[0])}>{inline(row[0])}{_CLAIM if own else ""}</th>',
+            f'<th scope="row"{_class(own, numeric[0], short[0])}>{inline(row[0])}{_CLAIM * own}</th>',
             *(
-                f"<td{_class(own or claimed[at], numeric[at])}>{inline(cell)}</td>"
+                f"<td{_class(own or claimed[at], numeric[at], short[at])}>{inline(cell)}</td>"
                 for at, cell in enumerate(row)
                 if at
             ),
@@ -82,8 +85,9 @@ def html_table(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str
     )
 
 
-def _class(claimed: bool, numeric: bool) -> str:
-    names = [name for name, holds in (("claimed", claimed), ("number", numeric)) if holds]
+def _class(claimed: bool, numeric: bool, short: bool = False) -> str:
+    marks = (("claimed", claimed), ("number", numeric), ("short", short and not numeric))
+    names = [name for name, holds in marks if holds]
     return f' class="{" ".join(names)}"' if names else ""
 
 

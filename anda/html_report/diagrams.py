@@ -38,6 +38,11 @@ class _Box:
         """Title, lines, and what is free below."""
         return HEAD + LINE * len(self.lines) + 7 * bool(self.lines)
 
+    @property
+    def end(self) -> tuple[float, float]:
+        """Its lower right corner."""
+        return self.x + WIDTH, self.y + self.height
+
     def all(self) -> Iterator[_Box]:
         """This box and everything below it."""
         yield self
@@ -63,9 +68,9 @@ def hierarchy_svg(blocks: Mapping[str, Any], title: str, name: str) -> str:
         An SVG element.
     """
     root = _tree(blocks["modules"], blocks["top"], 1, set())
-    height = _place(root, MARGIN, MARGIN) + MARGIN
+    _place(root, 0, [])
     boxes = list(root.all())
-    width = max(box.x for box in boxes) + WIDTH + MARGIN
+    width, height = (max(ends) + MARGIN for ends in zip(*(box.end for box in boxes), strict=True))
     body = [_lines(box) for box in boxes] + [_drawn(box) for box in boxes]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="blocks" role="img" aria-labelledby="{name}-title" '
@@ -153,13 +158,28 @@ def _cut(name: str, at: int = 22) -> str:
     return name if len(name) <= at else name[: at - 1] + "…"
 
 
-def _place(box: _Box, x: float, y: float) -> float:
-    """Put a box and what is below it; returns where the next one may begin."""
-    box.x, box.y = x, y
-    below = y
-    for part in box.parts:
-        below = _place(part, x + WIDTH + INDENT, below) + GAP
-    return max(y + box.height, below - GAP)
+def _place(box: _Box, depth: int, free: list[float]) -> None:
+    """Put a box and its parts as high as the columns allow, the first part beside the box.
+
+    Parameters
+    ----------
+    depth : int
+        Its column.
+    free : list of float
+        Where each column is free from.
+    """
+    chain, last = [box], box
+    while last.parts:
+        last = last.parts[0]
+        chain.append(last)
+    free += [MARGIN] * (depth + len(chain) - len(free))
+    box.x = MARGIN + depth * (WIDTH + INDENT)
+    box.y = max(free[depth : depth + len(chain)])
+    free[depth] = box.y + box.height + GAP
+    for at, part in enumerate(box.parts):
+        if not at:
+            free[depth + 1] = box.y
+        _place(part, depth + 1, free)
 
 
 def _lines(box: _Box) -> str:
@@ -183,7 +203,7 @@ def _drawn(box: _Box) -> str:
     kind = "known" if box.known else "leaf" if not box.parts else "inner"
     text = [f'<tspan class="name">{escape(name)}</tspan>']
     if parameters and len(name) < 22:
-        room = 31 - len(name)
+        room = int((WIDTH - 28 - 8 * len(name)) / 5.9)
         text.append(f'<tspan class="parameters" dx="6">{escape(_cut(parameters, room))}</tspan>')
     lines = [
         f'<text class="port" x="{box.x + 9:g}" y="{box.y + HEAD + LINE * at + 11:g}">{escape(line)}</text>'

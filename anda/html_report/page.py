@@ -100,6 +100,9 @@ def _figures(
         if kind in sources:
             source, title = sources[kind], title_of(section, name)
             headers, rows = parse_markdown(render(source.data))
+            if not rows:
+                # An interrupted run has recorded less.
+                continue
             table = html_table(headers, rows, title)
             yield _figure(f"table-{name}", title, table, provenance(source, section.single))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from anda import comparison_plot
 from anda.abq_language_plot import plot_abq
 from anda.abq_tables import plot_abq_area
 from anda.accuracy import AccuracyRow
@@ -21,6 +22,7 @@ from anda.language_plots import plot_planes, plot_weights
 from anda.mac_plot import plot_mac
 from anda.report import plot_accuracy
 from anda.search_plots import plot_found, plot_layers, plot_searches
+from anda.system_efficiency_tables import plot_efficiency
 
 __all__ = ["PLOTS", "Plot", "embedded"]
 
@@ -75,6 +77,13 @@ def _file(draw: Callable[[Data, Path], object]) -> Callable[[Data], str]:
     return drawn
 
 
+def _svg(draw: Callable[[Data], Mapping[str, bytes]]) -> Callable[[Data], str]:
+    def drawn(data: Data) -> str:
+        return next(content for name, content in draw(data).items() if name.endswith(".svg")).decode()
+
+    return drawn
+
+
 def _accuracy(data: Data, path: Path) -> None:
     plot_accuracy([_row(row) for row in data["rows"]], path.with_suffix(""))
 
@@ -121,6 +130,24 @@ PLOTS: Mapping[str, Plot] = {
         _figure(plot_layers),
         "Lengths that single layers get",
         "A grid of mantissa lengths for each layer and kind of projection.",
+    ),
+    "plot-comparison": Plot(
+        "comparison",
+        _svg(comparison_plot.plot_efficiency),
+        "Area and energy efficiency of elements over FP-FP",
+        "Bars or points for each element: the paper's figures beside those of each library.",
+    ),
+    "plot-ablation": Plot(
+        "comparison",
+        _svg(comparison_plot.plot_ablation),
+        "From published to compact, one change at a time",
+        "Area of a multiply-accumulate a cycle after each change, a line for each library, falling.",
+    ),
+    "plot-system": Plot(
+        "system",
+        _figure(plot_efficiency),
+        "Area and energy efficiency of whole systems over FP-FP, geometric mean of nine models",
+        "Groups of bars, one for each system: the paper's figure beside those of each library.",
     ),
     "plot-mac": Plot(
         "mac",
