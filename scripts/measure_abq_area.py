@@ -14,9 +14,10 @@ from pathlib import Path
 from rich.console import Console
 
 from anda.abq_area import measure_abq_area
+from anda.abq_tables import plot_abq_area
 from anda.flow.library import Library
 
-DATA = Path(__file__).resolve().parent.parent / "docs" / "data" / "abq_area.json"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
 def main(arguments: list[str]) -> None:
@@ -25,7 +26,8 @@ def main(arguments: list[str]) -> None:
         name, _, files = argument.partition("=")
         libraries[name] = Library.from_files([Path(file) for file in files.split(",")])
     measured = measure_abq_area(libraries, Console().print)
-    DATA.write_text(json.dumps(measured, indent=1) + "\n")
+    (DOCS / "data" / "abq_area.json").write_text(json.dumps(measured, indent=1) + "\n")
+    plot_abq_area(measured, DOCS / "figures" / "abq-area.svg")
 
 
 if __name__ == "__main__":
