@@ -18,6 +18,7 @@ __all__ = [
     "bound_rows",
     "converter_rows",
     "element_rows",
+    "energy_rows",
     "format_rows",
     "planes_rows",
     "ratio_rows",
@@ -175,6 +176,23 @@ def target_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
     return ["area efficiency", *rows.libraries], body
 
 
+def energy_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
+    """What a multiply-accumulate costs: all of it, the clock's part, and with glitches of unit delays."""
+    rows = Rows(data)
+    kinds = (("fp-fp", 0), ("figna", 0), ("published", mantissa_bits + 1), ("compact", mantissa_bits))
+    body = []
+    for name, planes in kinds:
+        for accounting in ("own", "shared"):
+            cells = [f"`{name}`, {accounting} registers"]
+            for on in rows.real:
+                row = rows.get(on, name, accounting, planes)
+                energy = (row or {}).get("energy") or {}
+                cells += [_number(energy.get(key)) for key in ("total_fj", "clock_fj", "glitch_fj")]
+            body.append(cells)
+    columns = ("fJ/MAC", "clock", "with glitches")
+    return ["", *(f"{on}: {column}" for on in rows.real for column in columns)], body
+
+
 def planes_rows(data: Data) -> Table:
     """Planes per cycle."""
     rows = Rows(data)
@@ -327,6 +345,7 @@ COMPARISON_TABLES: Mapping[str, tuple[str, Callable[[Data], Table]]] = {
         f"comparison-elements-{on}": ("comparison", partial(element_rows, on=on))
         for on in ("generic", "sky130", "ASAP7", "SG13G2")
     },
+    "comparison-energies": ("comparison", energy_rows),
     "comparison-targets": ("comparison", target_rows),
     "comparison-ablation": ("comparison", ablation_rows),
     "comparison-planes": ("comparison", planes_rows),

@@ -15,6 +15,7 @@ from anda.comparison_tables import (
     bound_rows,
     converter_rows,
     element_rows,
+    energy_rows,
     format_rows,
     planes_rows,
     ratio_rows,
@@ -38,7 +39,7 @@ def row(name: str, accounting: str, planes: int, area: float, fj: float | None =
         "delay_unit": "ns",
         "mhz": 80.0,
         "meets_clock": True,
-        "energy": None if fj is None else {"total_fj": fj},
+        "energy": None if fj is None else {"total_fj": fj, "clock_fj": fj / 2, "glitch_fj": fj * 2},
         "command": f"anda compare --only {name}",
     }
 
@@ -112,6 +113,12 @@ def test_targets_name_their_accounting() -> None:
     found = {cells[0]: cells[1] for cells in target_rows(DATA)[1]}
     assert found["`compact` over `published`, each as designed"] == "6.00"
     assert list(found.values()) == ["6.00", "5.00", "2.50", "12.00", "10.00", "5.00", "2.00", "-", "-"]
+
+
+def test_energies_and_what_is_in_them() -> None:
+    found = {cells[0]: cells[1:] for cells in energy_rows(DATA)[1]}
+    assert found["`compact`, own registers"] == ["100", "50", "200"]
+    assert found["`fp-fp`, shared registers"] == ["-", "-", "-"]
 
 
 def test_other_tables() -> None:
