@@ -14,8 +14,8 @@ from anda.cli.axe import axe
 from anda.cli.calibrate import calibrate
 from anda.cli.capture import capture
 from anda.cli.catalogue import doctor, formats, schema
-from anda.cli.compare import compare
 from anda.cli.certify import certify
+from anda.cli.compare import compare
 from anda.cli.complete import complete
 from anda.cli.demo import demo
 from anda.cli.fpga import fpga

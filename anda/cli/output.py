@@ -38,7 +38,10 @@ __all__ = [
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 Source = Annotated[
-    str, typer.Argument(metavar="PRESET|FILE.toml", help="A preset, such as `compact` or `accelerator`, or a design file.")
+    str,
+    typer.Argument(
+        metavar="PRESET|FILE.toml", help="A preset, such as `compact` or `accelerator`, or a design file."
+    ),
 ]
 
 Components = Annotated[
