@@ -68,8 +68,8 @@ class AxCoreBench(Bench):
         for number, (words, own, scale) in enumerate(row):
             values = pack_lanes(words.reshape(-1, LANES), 16)
             sets = pack_lanes(own.reshape(-1, LANES), 4)
-            for i, (x, w) in enumerate(zip(values, sets, strict=True)):
-                self.activations.send([(x, i == 0, i == len(sets) - 1, *(() if INSIDE else (w,)))])
+            for i, (beat, w) in enumerate(zip(values, sets, strict=True)):
+                self.activations.send([(beat, i == 0, i == len(sets) - 1, *(() if INSIDE else (w,)))])
                 if self.load:
                     self.load.send([(w,)])
             self.groups.send([(scale, number == 0, number == len(row) - 1)])
