@@ -102,7 +102,7 @@ class AreaModel:
 
 AREA_MODELS: tuple[AreaModel, ...] = (
     AreaModel(
-        "paper's share",
+        "published share",
         "Anda, HPCA 2025: 1.72 mm2 of buffers and vector unit (table III) beside an FP-FP array of 1.78 mm2, "
         "which is what makes its figures 15 and 16 agree",
         of_array=1.72 / 1.78,
@@ -163,11 +163,11 @@ PAPER_SPLIT = {"compute": 0.42, "sram": 0.11, "dram": 0.48}
 
 
 def paper_split(totals: Totals) -> EnergyModel:
-    """The paper's shares of FP-FP with our traffic; the unit is its multiply-accumulate."""
+    """The published shares of FP-FP with our traffic; the unit is its multiply-accumulate."""
     at = ("LLaMA-13B", "prefill", "FP16", None)
     unit = totals.of("macs", *at) / PAPER_SPLIT["compute"]
     return EnergyModel(
-        "paper's split",
+        "published split",
         "Anda, HPCA 2025, figure 17: FP-FP on LLaMA-13B spends 42 % on arithmetic, 11 % on SRAM and 48 % on "
         "DRAM; with our traffic of the same model",
         1.0,
@@ -249,7 +249,7 @@ def efficiencies(cycles: Data, comparison: Data) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
-        `speed`, `area` (efficiency by area model) and `energy` (by energy model), and for the paper's split
+        `speed`, `area` (efficiency by area model) and `energy` (by energy model), and for the published split
         `parts`: arithmetic, SRAM and DRAM as parts of the energy of FP-FP. Elements that the comparison does
         not have are left out; what a library does not say is None.
     """

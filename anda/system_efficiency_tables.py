@@ -42,16 +42,16 @@ PAPER_PARTS: Mapping[Point, tuple[int, int, int]] = {
 
 _POINTS: list[Point] = [(s.name, t) for s in SUBJECTS for t in s.tolerances]
 _FRONT = [point for point in _POINTS if point[1] is not None]
-_SPLIT = "paper's split"
+_SPLIT = "published split"
 _SHARE = AREA_MODELS[0].name
-#: Elements as they are meant: the paper's with weights of their own, ours with a copy for each column.
+#: The model whose energy is taken apart.
 _SHOWN = "LLaMA-13B"
 
 
 def _means(accounting: str, data: Data) -> Table:
     """Geometric means over the models on each library, beside the paper's."""
     libraries = list(dict.fromkeys(row["library"] for row in data["rows"]))
-    headers = ["over FP-FP", "speed", "paper: speed", "area", "energy"]
+    headers = ["over FP-FP", "speed", "paper: speed", "paper: area", "paper: energy"]
     headers += [f"{on}: {what}" for on in libraries for what in ("area", "energy")]
     body = []
     for point in _POINTS:
@@ -185,7 +185,7 @@ def _rows(data: Data, on: str, accounting: str, point: Point) -> list[Data]:
 
 
 def _mean(data: Data, on: str, accounting: str, point: Point) -> tuple[float, float, float | None] | None:
-    """Speed, area and energy by the paper's shares; None where the comparison lacks the element."""
+    """Speed, area and energy by the published shares; None where the comparison lacks the element."""
     rows = _rows(data, on, accounting, point)
     if not rows:
         return None

@@ -104,7 +104,7 @@ def _figures(
                 # An interrupted run has recorded less.
                 continue
             table = html_table(headers, rows, title)
-            yield _figure(f"table-{name}", title, table, provenance(source, section.single))
+            yield _figure(f"table-{name}", title, table, provenance(source, section.single.get(kind, "")))
 
 
 def _diagrams(source: Source) -> Iterator[str]:

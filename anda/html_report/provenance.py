@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -31,6 +32,7 @@ _COMMANDS = {
     "axe_area": "python scripts/measure_axe_area.py NAME=FILE.lib ...",
     "bench": "python -m benchmarks -o docs/data/bench.json",
     "codebooks": "python scripts/search_codebook.py",
+    "comparison": "python scripts/measure_comparison.py NAME=FILE.lib ...",
     "fpga": "python scripts/measure_fpga.py",
     "llm_check": "python scripts/check_language_model.py",
     "mac": "python scripts/refresh_tables.py NAME=FILE.lib ...",
@@ -42,7 +44,8 @@ _COMMANDS = {
 
 _TIER = {"area": "synthesized", "bench": "measured", "fpga": "placed"}
 
-_TIERS_OF_WORDS = {"paper": "paper", "claim": "paper", "published": "paper"}
+_TIERS_OF_WORDS = {"claim": "paper", "claimed": "paper"}
+_NAMES = {*TIERS, *_TIERS_OF_WORDS}
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ class Source:
         found = self.data.get("evidence") or _TIER.get(self.name, "computed")
         if isinstance(found, Mapping):
             return [(_tier(str(tier)), str(what).replace("_", " ")) for what, tier in found.items()]
-        return [(_tier(str(found)), "")]
+        first, *others = str(found).split(";")
+        # Such as "synthesized; energies simulated on the mapped netlist".
+        return [(_tier(first), ""), *((_tier(each), _subject(each)) for each in others)]
 
 
 def read_sources(directory: Path) -> dict[str, Source]:
@@ -127,12 +132,16 @@ def provenance(source: Source, single: str = "") -> str:
     )
 
 
-def _tier(word: str) -> str:
-    tier = _TIERS_OF_WORDS.get(word, word)
-    if tier in TIERS:
-        return tier
-    # Such as "computed from synthesized": the first tier named.
-    return next((name for name in TIERS if name in tier), "computed")
+def _tier(told: str) -> str:
+    """The first tier that is named."""
+    words = re.findall(r"\w+", told)
+    return next((_TIERS_OF_WORDS.get(word, word) for word in words if word in _NAMES), "computed")
+
+
+def _subject(told: str) -> str:
+    """What is said before the tier."""
+    words = re.findall(r"\w+", told)
+    return " ".join(words[: next((at for at, word in enumerate(words) if word in _NAMES), 0)])
 
 
 def _facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -26,8 +26,8 @@ class Section:
         Ids of `anda.html_report.plots.PLOTS`.
     diagrams : bool
         Whether block diagrams belong here.
-    single : str
-        A command that makes one row of the tables alone.
+    single : dict
+        By data file a command that makes one row of its tables alone.
     titles : dict
         Of tables.
     """
@@ -39,7 +39,7 @@ class Section:
     first: tuple[str, ...] = ()
     plots: tuple[str, ...] = ()
     diagrams: bool = False
-    single: str = ""
+    single: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
 
     def tables(self, known: Mapping[str, tuple[str, object]], taken: set[str]) -> Iterator[str]:
@@ -109,13 +109,18 @@ SECTIONS: Sequence[Section] = (
         sources=("area", "comparison"),
         first=("area", "comparison-area-shared", "comparison-energy-shared", "comparison-ablation"),
         plots=("plot-comparison", "plot-ablation"),
-        single="anda compare --only NAME --planes P --liberty LIBRARY=FILE",
+        single={
+            "area": "anda area PRESET -c COMPONENT -l FILE.lib",
+            "comparison": "anda compare --only NAME --planes P --liberty LIBRARY=FILE",
+        },
         titles={
             "area": "Components of both presets",
             "comparison-area-shared": "Area efficiency over FP-FP, weight registers shared by a column",
             "comparison-area-own": "Area efficiency over FP-FP, weight registers in every element",
             "comparison-energy-shared": "Energy efficiency over FP-FP, weight registers shared by a column",
             "comparison-energy-own": "Energy efficiency over FP-FP, weight registers in every element",
+            **{f"comparison-elements-{on}": f"Elements on {on}" for on in ("sky130", "ASAP7", "SG13G2")},
+            "comparison-elements-generic": "Elements on the generic library",
             "comparison-ablation": "From published to compact, one change at a time",
             "comparison-planes": "Planes per cycle",
             "comparison-accumulators": "Kinds of accumulators",
@@ -159,7 +164,7 @@ SECTIONS: Sequence[Section] = (
         "On an FPGA",
         "Placed and routed for a device.",
         sources=("fpga",),
-        single="anda fpga DESIGN",
+        single={"fpga": "anda fpga DESIGN"},
     ),
     Section(
         "proofs",
@@ -180,7 +185,7 @@ SECTIONS: Sequence[Section] = (
         "bit-serial element, and what distributions real weights have.",
         sources=("mac", "profile", "quantize", "codebooks"),
         plots=("plot-mac",),
-        single="anda area --table mac",
+        single={"mac": "anda area --table mac"},
         titles={
             "mac": "Bit-parallel units",
             "mac-element": "As weights of the bit-serial element",

@@ -26,7 +26,7 @@ from anda.system_tables import Totals
 
 DATA = Path(__file__).resolve().parents[2] / "docs" / "data"
 CYCLES = json.loads((DATA / "system_cycles.json").read_text())
-SPLIT, SHARE = "paper's split", AREA_MODELS[0].name
+SPLIT, SHARE = "published split", AREA_MODELS[0].name
 
 
 def rows(name: str, planes: int, macs: float, area: float, energy: float | None) -> Iterator[dict[str, Any]]:
