@@ -107,7 +107,7 @@ def read_sources(directory: Path) -> dict[str, Source]:
 def badge(tier: str, what: str = "") -> str:
     """A small mark for a tier of evidence."""
     label = "paper's claim" if tier == "paper" else tier
-    told = f"{label}: {what}" if what else label
+    told = f"{label}: {what}" if what not in ("", tier) else label
     return f'<span class="badge {tier}" title="{escape(TIERS[tier])}">{escape(told)}</span>'
 
 
