@@ -42,6 +42,7 @@ tables: $(STAMP)
 	$(BIN)/python scripts/measure_weights.py
 	$(BIN)/python scripts/search_codebook.py
 	$(BIN)/python scripts/measure_axe_area.py $(LIBRARIES)
+	$(BIN)/python scripts/measure_blocks.py
 	$(BIN)/python scripts/refresh_tables.py $(LIBRARIES)
 
 # Layers quantized for narrow accumulators, beside Brevitas' AXE.
@@ -96,7 +97,7 @@ comparison: $(STAMP)
 
 # Every recorded figure on one page.
 report: $(STAMP)
-	$(BIN)/anda report -o build/report.html
+	$(BIN)/anda report
 
 # Components placed and routed on an FPGA.
 fpga: $(STAMP)
