@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from anda.config import load
+from anda.flow.devices import DEVICES
+from anda.kept import Kept, sources_sha256
 from anda.placement import place_design
 from hdl.emit import tool_versions
 
@@ -25,18 +29,43 @@ PLACED = (
 _PLANES = (4, 6, 8)
 
 
-def measure_fpga(report: Callable[[str], None]) -> dict[str, Any]:
-    """Place and route everything in `PLACED`; `report` is told about each stage."""
-    rows = []
-    for preset, role, device, mhz in PLACED:
-        design = load(preset)
+def measure_fpga(kept: Kept, report: Callable[[str], None]) -> dict[str, Any]:
+    """Place and route everything in `PLACED`.
 
-        def tell(role: str, stage: str, preset: str = preset) -> None:
-            report(f"{preset} {role}: {stage}")
-
-        [placed] = place_design(design, device, roles=[role], asked_hz=mhz * 1e6, progress=tell)
-        rows.append({"design": preset, "configuration_sha256": design.hash, **placed.as_dict()})
+    Parameters
+    ----------
+    kept
+        Where placements are kept: an interrupted run goes on where it stopped.
+    report
+        Told about each stage before it begins.
+    """
+    rows = [_row(*what, kept, report) for what in PLACED]
     return {"tools": tool_versions(), "rows": rows}
+
+
+def _row(
+    preset: str, role: str, device: str, mhz: float, kept: Kept, report: Callable[[str], None]
+) -> dict[str, Any]:
+    design = load(preset)
+    depends = {
+        "configuration_sha256": design.hash,
+        "role": role,
+        "device": device,
+        "mhz": mhz,
+        "sources": sources_sha256("golden", "hdl", "anda.flow.on_pins", "anda.flow.place"),
+        "nextpnr": version(DEVICES[device].distribution),
+    }
+    found = kept.get(depends)
+    if found is None:
+        tell = partial(_tell, report, preset)
+        [placed] = place_design(design, device, roles=[role], asked_hz=mhz * 1e6, progress=tell)
+        found = {"design": preset, "configuration_sha256": design.hash, **placed.as_dict()}
+        kept.put(depends, found)
+    return dict(found)
+
+
+def _tell(report: Callable[[str], None], preset: str, role: str, stage: str) -> None:
+    report(f"{preset} {role}: {stage}")
 
 
 def fpga_rows(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -24,6 +24,7 @@ from anda.comparison_tables import COMPARISON_TABLES
 from anda.config import load
 from anda.flow import synth
 from anda.flow.library import Library
+from anda.fpga_table import fpga_rows
 from anda.generate import generate
 from anda.language_check import check_rows
 from anda.language_tables import LANGUAGE_TABLES
@@ -262,6 +263,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "axe-sharing": ("axe_area", lambda data: _markdown(*sharing_rows(data))),
     "quantize": ("quantize", lambda data: _markdown(*quantize_rows(data))),
     "llm-check": ("llm_check", partial(_written, check_rows)),
+    "fpga": ("fpga", partial(_written, fpga_rows)),
     "projection": ("projection", partial(_written, projection_rows)),
     **{name: (source, partial(_written, rows)) for name, (source, rows) in ABQ_TABLES.items()},
     **{name: ("abq_language", partial(_written, rows)) for name, rows in ABQ_LANGUAGE_TABLES.items()},

@@ -10,16 +10,18 @@ from rich.console import Console
 
 from anda.files import write_all
 from anda.fpga_table import measure_fpga
+from anda.kept import Kept
 from anda.tables import read_data, write_tables
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 
 
 def main() -> int:
     console = Console()
     try:
         with console.status("placing") as status:
-            data = measure_fpga(status.update)
+            data = measure_fpga(Kept(ROOT / "build" / "fpga"), status.update)
     except ValueError as error:
         print(f"measure_fpga: {error}", file=sys.stderr)
         return 2
