@@ -189,7 +189,7 @@ def _run(
     """One program of the device's package, in a process of its own."""
     code = f"import sys; from {device.package} import {function} as run; sys.exit(run(sys.argv[1:]))"
     said: list[str] = []
-    lacking = ""
+    lacking = stage = ""
     with subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         cwd=folder,
@@ -199,8 +199,9 @@ def _run(
     ) as child:
         for line in child.stdout or ():
             said.append(line)
-            for begin, stage in _STAGES.items():
-                if line.startswith(f"Info: {begin}"):
+            for begin, entered in _STAGES.items():
+                if line.startswith(f"Info: {begin}") and entered != stage:
+                    stage = entered
                     progress(stage)
             if lacking := _lacking(line):
                 # The placer would try for hours.
