@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from anda import comparison
-from anda.comparison import ENERGIES, Comparison, comparison_rows
+from anda.comparison import ENERGIES, Comparison
 from anda.comparison_catalog import SUBJECTS, subjects_named
+from anda.comparison_rows import comparison_rows
 from anda.comparison_subjects import ROWS, Part, Subject, Use, registers
 from anda.flow.library import Library
 from anda.flow.recipe import RECIPE, Mapped
