@@ -18,7 +18,14 @@ from .modules import NamedComponent
 from .scaled_sum import ScaledSum
 from .window import Window
 
-__all__ = ["Accumulator", "AccumulatorParameters", "ResultFormat", "result_layout", "sum_layout"]
+__all__ = [
+    "Accumulator",
+    "AccumulatorParameters",
+    "ResultFormat",
+    "result_layout",
+    "slot_field",
+    "sum_layout",
+]
 
 ResultFormat = Literal["fp32", "fp16"]
 
@@ -114,16 +121,17 @@ def sum_layout(sum_bits: int, slot_bits: int) -> data.StructLayout:
     of groups begins and ends.
     """
     return data.StructLayout(
-        {"sum": signed(sum_bits), "exponent": 5, "scale": 16, **_slot(slot_bits), "first": 1, "last": 1}
+        {"sum": signed(sum_bits), "exponent": 5, "scale": 16, **slot_field(slot_bits), "first": 1, "last": 1}
     )
 
 
 def result_layout(value_bits: int, slot_bits: int) -> data.StructLayout:
     """One result: the bits of an FP32 or FP16 value, and whose it is."""
-    return data.StructLayout({"value": value_bits, **_slot(slot_bits)})
+    return data.StructLayout({"value": value_bits, **slot_field(slot_bits)})
 
 
-def _slot(bits: int) -> dict[str, int]:
+def slot_field(bits: int) -> dict[str, int]:
+    """The field of a layout that says whose something is; none without slots."""
     return {"slot": bits} if bits else {}
 
 

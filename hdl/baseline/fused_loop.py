@@ -14,6 +14,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from golden.interval import Interval
+from hdl.accumulator import slot_field
 from hdl.float32 import EXPONENT_BITS, WORD_BITS
 from hdl.fused_add import AlignedSum, RoundedWord
 from hdl.modules import NamedComponent
@@ -51,10 +52,6 @@ class ProductWindow(Window):
         return self.lack
 
 
-def _slot(bits: int) -> dict[str, int]:
-    return {"slot": bits} if bits else {}
-
-
 def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLayout:
     """A product for each lane with the exponent field of its top bit, whose accumulators they go to, and
     where sums begin and end.
@@ -63,7 +60,7 @@ def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLa
         {
             "products": data.ArrayLayout(signed(window.product.bits), lanes),
             "fields": data.ArrayLayout(EXPONENT_BITS, lanes),
-            **_slot(slot_bits),
+            **slot_field(slot_bits),
             "first": 1,
             "last": 1,
         }
@@ -72,7 +69,7 @@ def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLa
 
 def words_layout(lanes: int, slot_bits: int) -> data.StructLayout:
     """An ordered word (`hdl.float32`) for each lane, and whose they are."""
-    return data.StructLayout({"words": data.ArrayLayout(WORD_BITS, lanes), **_slot(slot_bits)})
+    return data.StructLayout({"words": data.ArrayLayout(WORD_BITS, lanes), **slot_field(slot_bits)})
 
 
 def selected(values: Sequence[Value], index: Value) -> Value:
