@@ -16,16 +16,10 @@ from .fused_add import AlignedSum, RoundedWord
 from .heap import AdderCells
 from .modules import NamedComponent
 from .scaled_sum import ScaledSum
+from .slots import selected, slot_field, store
 from .window import Window
 
-__all__ = [
-    "Accumulator",
-    "AccumulatorParameters",
-    "ResultFormat",
-    "result_layout",
-    "slot_field",
-    "sum_layout",
-]
+__all__ = ["Accumulator", "AccumulatorParameters", "ResultFormat", "result_layout", "sum_layout"]
 
 ResultFormat = Literal["fp32", "fp16"]
 
@@ -128,11 +122,6 @@ def sum_layout(sum_bits: int, slot_bits: int) -> data.StructLayout:
 def result_layout(value_bits: int, slot_bits: int) -> data.StructLayout:
     """One result: the bits of an FP32 or FP16 value, and whose it is."""
     return data.StructLayout({"value": value_bits, **slot_field(slot_bits)})
-
-
-def slot_field(bits: int) -> dict[str, int]:
-    """The field of a layout that says whose something is; none without slots."""
-    return {"slot": bits} if bits else {}
 
 
 class Accumulator(NamedComponent):
@@ -291,16 +280,9 @@ class Accumulator(NamedComponent):
     def _words(self, m: Module, write: Value, to: Value, new: Value, read: Value) -> Value:
         """One ordered word a slot: write one, read one."""
         words = [Signal(WORD_BITS, name=f"word_{i}", reset_less=True) for i in range(self.parameters.slots)]
-        for i, word in enumerate(words):
-            with m.If(write & (to == i) if len(words) > 1 else write):
-                m.d.sync += word.eq(new)
-        # A tree of multiplexers; an odd word out moves up as it is.
-        level: list[Value] = list(words)
-        for bit in read:
-            pairs = [Mux(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=False)]
-            level = pairs + level[2 * len(pairs) :]
+        store(m, words, new, write, to)
         current = Signal(WORD_BITS)
-        m.d.comb += current.eq(level[0])
+        m.d.comb += current.eq(selected(words, read))
         return current
 
 

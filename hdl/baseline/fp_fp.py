@@ -18,10 +18,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Out
 
-from hdl.accumulator import slot_field
 from hdl.float32 import fp32_bits
+from hdl.slots import selected, slot_field
 
-from .fused_loop import FusedLoop, selected
+from .fused_loop import FusedLoop
 from .lanes import LaneElement, LaneParameters
 from .products import PRODUCTS, Fp16Product
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.wiring import connect, flipped
 
+from hdl.slots import selected
+
 from .fp_fp import operands_layout
-from .fused_loop import FusedLoop, selected
+from .fused_loop import FusedLoop
 from .group_scale import GroupScale, scales_layout
 from .lanes import LaneParameters, ScaledElement
 from .products import LEVEL_PRODUCTS, LevelProduct

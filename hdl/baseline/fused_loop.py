@@ -6,7 +6,6 @@ elements get, with a register in its middle, so that both run at one clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
@@ -14,13 +13,13 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from golden.interval import Interval
-from hdl.accumulator import slot_field
 from hdl.float32 import EXPONENT_BITS, WORD_BITS
 from hdl.fused_add import AlignedSum, RoundedWord
 from hdl.modules import NamedComponent
+from hdl.slots import selected, slot_field, store
 from hdl.window import Window
 
-__all__ = ["FusedLoop", "ProductWindow", "products_layout", "selected", "words_layout"]
+__all__ = ["FusedLoop", "ProductWindow", "products_layout", "words_layout"]
 
 
 @dataclass(frozen=True)
@@ -70,15 +69,6 @@ def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLa
 def words_layout(lanes: int, slot_bits: int) -> data.StructLayout:
     """An ordered word (`hdl.float32`) for each lane, and whose they are."""
     return data.StructLayout({"words": data.ArrayLayout(WORD_BITS, lanes), **slot_field(slot_bits)})
-
-
-def selected(values: Sequence[Value], index: Value) -> Value:
-    """One of the values, by a tree of multiplexers; an odd one out moves up as it is."""
-    level = list(values)
-    for bit in index:
-        pairs: list[Value] = [Mux(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=False)]
-        level = pairs + level[2 * len(pairs) :]
-    return level[0]
 
 
 class FusedLoop(NamedComponent):
@@ -192,9 +182,7 @@ class FusedLoop(NamedComponent):
         total_field = Signal(EXPONENT_BITS, name=f"total_field_{lane}", reset_less=True)
         inexact = Signal(name=f"inexact_{lane}", reset_less=True)
         words = [Signal(WORD_BITS, name=f"word_{lane}_{i}", reset_less=True) for i in range(self.slots)]
-        for i, word in enumerate(words):
-            with m.If(write & (to == i) if self.slots > 1 else write):
-                m.d.sync += word.eq(rounded.word)
+        store(m, words, rounded.word, write, to)
         current = Signal(WORD_BITS, name=f"word_{lane}")
         m.d.comb += [
             current.eq(selected(words, read)),

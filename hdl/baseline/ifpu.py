@@ -24,9 +24,10 @@ from golden.interval import Interval
 from hdl.float32 import BIAS, EXPONENT_BITS
 from hdl.heap import Bit, BitHeap
 from hdl.ranges import Ranged, assign, wrap
+from hdl.slots import selected
 
 from .bfp import groups_layout
-from .fused_loop import ProductWindow, selected
+from .fused_loop import ProductWindow
 from .group_end import GroupEnd
 from .lanes import LaneParameters, ScaledElement
 
