@@ -111,7 +111,7 @@ SECTIONS: Sequence[Section] = (
         "`compact-13` above 10 planes; `compact-1x6`, `compact-2x3` and `compact-4x2` for planes per cycle; "
         "`fp32-own`, `fp32-shared`, `fp16-shared`, `stages-own` and `stages-shared` for accumulators; `bfp4` "
         "to `bfp14` for the bound. `--converters` adds converters.",
-        sources=("area", "comparison"),
+        sources=("area", "comparison", "power"),
         first=("area", "comparison-area-shared", "comparison-energy-shared", "comparison-ablation"),
         plots=("plot-comparison", "plot-ablation"),
         single={
@@ -133,6 +133,9 @@ SECTIONS: Sequence[Section] = (
             "comparison-converters": "Converters beside the array",
             "comparison-targets": "What compact gains over others, at equal accuracy",
             "comparison-energies": "What is in the energy of a multiply-accumulate",
+            "power-cells": "Cells made by hand, by anda and by OpenSTA",
+            "power-parts": "Internal and switching power of one change a cycle on every net, by both",
+            "power-paths": "Leakage and longest paths, by both",
         },
     ),
     Section(
