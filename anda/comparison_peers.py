@@ -103,8 +103,11 @@ def peer(entry: Baseline) -> Subject:
     )
 
 
-def sharing_figna(mantissa_bits: int, slots: int = 4) -> Subject:
-    """FIGNA's integer part with a share of an accumulator, as `compact` has it: what sharing alone gains."""
+def sharing_figna(mantissa_bits: int, slots: int) -> Subject:
+    """FIGNA's integer part with a share of an accumulator: what sharing alone gains.
+
+    By 4, as `compact` has it; by 16, which are as many as keep one busy, because a group takes 16 cycles.
+    """
     p = figna(mantissa_bits)
     name = "figna" if mantissa_bits == FIGNA_MANTISSA_BITS else f"figna-m{mantissa_bits}"
 
