@@ -18,7 +18,7 @@ from amaranth.hdl._ast import AnyConst
 
 from hdl.pe import PeParameters, ProcessingElement, Reduction
 
-from .streams import StreamContract
+from .streams import Impatient, StreamContract
 from .theorem import Theorem
 
 __all__ = ["ElementStream", "ElementSum", "NarrowParameters", "element_theorems"]
@@ -140,12 +140,10 @@ class ElementSum(Elaboratable):
 class ElementStream(StreamContract):
     """The rules of streams, and: groups taken less results given is what waits, one at the most."""
 
-    component: ProcessingElement
-
     def elaborate(self, platform: object) -> Module:
         """The element, its streams, and two counters."""
         m = super().elaborate(platform)
-        beat, result = self.component.planes, self.component.result
+        beat, result = (self.streams()[name][0] for name in ("planes", "result"))
         taken, given = Signal(4), Signal(4)
         with m.If(beat.valid & beat.ready & beat.payload.last):
             m.d.sync += taken.eq(taken + 1)
@@ -161,18 +159,20 @@ class ElementStream(StreamContract):
 
 
 def element_theorems() -> list[Theorem]:
-    """Sum and streams of small elements, and a twin that is one bit too narrow."""
+    """Sum and streams of small elements; twins that are one bit too narrow, or take no notice of stalls."""
     small = PeParameters(lanes=8, level_bits=3, max_planes=4)
 
     def total(parameters: PeParameters) -> tuple[Elaboratable, list[Value]]:
         design = ElementSum(parameters)
         return design, design.ports()
 
-    def streams(parameters: PeParameters) -> tuple[Elaboratable, list[Value]]:
-        design = ElementStream(ProcessingElement(parameters))
+    def streams(parameters: PeParameters, impatient: bool = False) -> tuple[Elaboratable, list[Value]]:
+        element = ProcessingElement(parameters)
+        design = ElementStream(Impatient(element) if impatient else element)
         return design, design.ports()
 
     theorems = []
+    refuted = "An element with one bit less than its sum needs overflows."
     for reduction in get_args(Reduction):
         for rate in (1, 2):
             exact = replace(small, reduction=reduction, planes_per_cycle=rate, level_bits=4 - rate)
@@ -180,23 +180,14 @@ def element_theorems() -> list[Theorem]:
                 f"{exact.lanes} lanes, {reduction}, {rate} a cycle: the accumulator is always the exact sum."
             )
             name = f"element {reduction} {rate}"
-            theorems.append(Theorem(name, statement, partial(total, exact), 1, reach=exact.beats(4) + 2))
-    twin = NarrowParameters(lanes=8, level_bits=2, max_planes=3)
-    statement = "An element with one bit less than its sum needs overflows."
-    theorems.append(
-        Theorem(
-            "element narrow",
-            statement,
-            partial(total, twin),
-            6,
-            mode="bmc",
-            expected="failed",
-            twin_of="element heap 1",
-        )
-    )
+            theorem = Theorem(name, statement, partial(total, exact), 1, reach=exact.beats(4) + 2)
+            fields = {field: getattr(exact, field) for field in PeParameters.__dataclass_fields__}
+            narrow = NarrowParameters(**fields)
+            theorems += [theorem, theorem.twin("narrow", refuted, partial(total, narrow))]
     statement = "Results stay until taken, one for each group, none lost and none twice."
+    refuted = "With no notice taken of stalls a result is lost."
     for place in ("outside", "inside"):
         parameters = PeParameters(lanes=8, level_bits=1, max_planes=3, weights=place)
-        name = f"element streams {place}"
-        theorems.append(Theorem(name, statement, partial(streams, parameters), 2, reach=10))
+        theorem = Theorem(f"element streams {place}", statement, partial(streams, parameters), 2, reach=10)
+        theorems += [theorem, theorem.twin("impatient", refuted, partial(streams, parameters, True))]
     return theorems
