@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from golden.accumulate import fused_add
 from golden.fp16 import require_fp16
 
-__all__ = ["dequantize", "fma_accumulate", "special_sums", "with_specials"]
+__all__ = ["dequantize", "fma_accumulate", "require_pairs", "special_sums", "with_specials"]
 
 _NAN = np.uint32(0x7FC00000).view(np.float32)
 _INFINITY = np.float32(np.inf)
@@ -43,9 +43,7 @@ def fma_accumulate(
     ValueError
         When an operand is not float16, or their last axes differ.
     """
-    x, w = (require_fp16(operand, "a fused multiply-add") for operand in (activations, weights))
-    if x.shape[-1] != w.shape[-1]:
-        raise ValueError(f"activations and weights must be equally many, not {x.shape[-1]} and {w.shape[-1]}")
+    x, w = require_pairs(activations, weights, "a fused multiply-add")
     with np.errstate(invalid="ignore", over="ignore"):
         products = x.astype(np.float64) * w.astype(np.float64)
     lead = products.shape[:-1]
@@ -58,6 +56,22 @@ def fma_accumulate(
     for column in np.ascontiguousarray(finite.T):
         fused_add(flat, column)
     return with_specials(flat.reshape(lead), up, down)
+
+
+def require_pairs(
+    activations: NDArray[np.float16], weights: NDArray[np.float16], what: str
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """Both operands, when they are FP16 and equally many along the last axis, else raise.
+
+    Raises
+    ------
+    ValueError
+        They are not.
+    """
+    x, w = (require_fp16(operand, what) for operand in (activations, weights))
+    if x.shape[-1] != w.shape[-1]:
+        raise ValueError(f"activations and weights must be equally many, not {x.shape[-1]} and {w.shape[-1]}")
+    return x, w
 
 
 def special_sums(

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.baseline.fp_fp import special_sums, with_specials
-from golden.fp16 import fields, require_fp16
+from golden.baseline.fp_fp import require_pairs, special_sums, with_specials
+from golden.fp16 import fields
 
 __all__ = ["GUARD_BITS", "aligned_sums", "dot_accumulate", "window_bits"]
 
@@ -103,9 +103,7 @@ def dot_accumulate(
     ValueError
         When an operand is not float16, their last axes differ, or lanes do not divide them.
     """
-    x, w = (require_fp16(operand, "a dot product unit") for operand in (activations, weights))
-    if x.shape[-1] != w.shape[-1]:
-        raise ValueError(f"activations and weights must be equally many, not {x.shape[-1]} and {w.shape[-1]}")
+    x, w = require_pairs(activations, weights, "a dot product unit")
     if x.shape[-1] % lanes:
         raise ValueError(f"{lanes} lanes do not divide a sum of {x.shape[-1]} products")
     x, w = np.broadcast_arrays(x, w)
