@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,9 @@ def main() -> int:
         for kind, shapes in (("signed", signed), ("plain", plain))
     }
     found = {
+        "evidence": "computed",
+        "command": "python scripts/search_codebook.py",
+        "tools": {name: version(name) for name in ("anda", "numpy", "gguf")},
         "data": {
             "samples of each law": SAMPLES,
             "model": path.name,
