@@ -20,6 +20,7 @@ from anda.abq_tables import ABQ_TABLES
 from anda.accuracy import compare_encodings
 from anda.axe_area import area_rows, sharing_rows
 from anda.axe_tables import AXE_TABLES
+from anda.comparison_paper import PAPER_TABLES
 from anda.comparison_tables import COMPARISON_TABLES
 from anda.config import load
 from anda.flow import synth
@@ -269,7 +270,10 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     **{name: (source, partial(_written, rows)) for name, (source, rows) in ABQ_TABLES.items()},
     **{name: ("abq_language", partial(_written, rows)) for name, rows in ABQ_LANGUAGE_TABLES.items()},
     **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
-    **{name: (source, partial(_written, rows)) for name, (source, rows) in COMPARISON_TABLES.items()},
+    **{
+        name: (source, partial(_written, rows))
+        for name, (source, rows) in {**COMPARISON_TABLES, **PAPER_TABLES}.items()
+    },
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
     **{name: ("power", partial(_written, rows)) for name, rows in POWER_CHECK_TABLES.items()},
     **{name: ("proofs", partial(_written, rows)) for name, rows in PROOF_TABLES.items()},

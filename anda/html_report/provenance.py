@@ -42,8 +42,6 @@ _COMMANDS = {
 }
 """Of data files that do not say it themselves."""
 
-_TIER = {"area": "synthesized", "bench": "measured", "fpga": "placed"}
-
 _TIERS_OF_WORDS = {"claim": "paper", "claimed": "paper"}
 _NAMES = {*TIERS, *_TIERS_OF_WORDS}
 
@@ -75,7 +73,7 @@ class Source:
     @property
     def evidence(self) -> list[tuple[str, str]]:
         """Tiers, and what of the file each one is for where there are several."""
-        found = self.data.get("evidence") or _TIER.get(self.name, "computed")
+        found = self.data.get("evidence") or "computed"
         if isinstance(found, Mapping):
             return [(_tier(str(tier)), str(what).replace("_", " ")) for what, tier in found.items()]
         first, *others = str(found).split(";")

@@ -27,8 +27,6 @@ def shown(name: str, data: dict[str, Any], single: str = "") -> Element:
         ("x", {"speed": "computed from synthesized"}, ["computed: speed"]),
         ("x", {"memories": "claimed by a paper"}, ["paper's claim: memories"]),
         ("x", {"paper": "paper"}, ["paper's claim"]),
-        ("area", None, ["synthesized"]),
-        ("fpga", None, ["placed"]),
         ("x", None, ["computed"]),
     ],
 )
