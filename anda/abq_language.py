@@ -195,7 +195,12 @@ def _claim(directory: Path, model: Llama, tokens: NDArray[np.int64], recipe: Abq
     path = directory / "recipe.json"
     if not path.exists():
         write_all(directory, {path.name: json.dumps(about, indent=1) + "\n"})
-    elif json.loads(path.read_text(encoding="utf-8")) != about:
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} should say what the directory is for, but is damaged: {error}") from error
+    if found != about:
         raise ValueError(
             f"{directory} should be empty or hold this calibration, but {path} is of another one"
         )

@@ -20,7 +20,7 @@ def _all() -> Iterator[Subject]:
     yield from presets()
     yield from (peer(BASELINES[name]) for name in first)
     yield from ablation()
-    yield from (sharing_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 8))
+    yield from (sharing_figna(bits, slots) for slots in (4, 16) for bits in (FIGNA_MANTISSA_BITS, 8))
     yield from planes_per_cycle()
     yield from pairs_of_lanes()
     yield from (

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anda.comparison_subjects import ROWS, Part, Subject, Use, real_data, registers
+from golden.anda import AndaCodec
 from golden.baseline.bfp import FIGNA_MANTISSA_BITS
 from golden.baseline.fp_fp import dequantize
 from golden.baseline.mxint8 import to_mxint8
-from hdl.accumulator import Accumulator
+from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.baseline.axcore import AxCore
 from hdl.baseline.bfp import Bfp
 from hdl.baseline.bitmod import BitMod
@@ -27,7 +28,7 @@ from hdl.baseline.ifpu import Ifpu
 from hdl.baseline.mxint8 import MxInt8
 from hdl.heap import AdderCells
 from sim.replay_data import Replay
-from sim.replays import axcore, bfp, bitmod, fp_fp, fp_int, ifpu, mxint8
+from sim.replays import accumulator, axcore, bfp, bitmod, fp_fp, fp_int, ifpu, mxint8
 
 __all__ = ["peer", "sharing_figna"]
 
@@ -102,16 +103,35 @@ def peer(entry: Baseline) -> Subject:
     )
 
 
-def sharing_figna(mantissa_bits: int, slots: int = 4) -> Subject:
-    """FIGNA's integer part with a share of an accumulator, as `compact` has it: what sharing alone gains."""
+def sharing_figna(mantissa_bits: int, slots: int) -> Subject:
+    """FIGNA's integer part with a share of an accumulator: what sharing alone gains.
+
+    By 4, as `compact` has it; by 16, which are as many as keep one busy, because a group takes 16 cycles.
+    """
     p = figna(mantissa_bits)
     name = "figna" if mantissa_bits == FIGNA_MANTISSA_BITS else f"figna-m{mantissa_bits}"
 
     def element(cells: AdderCells) -> BlockDot:
         return BlockDot(replace(p.block, adder_cells=cells))
 
+    def element_replay(cells: AdderCells, _: int) -> Replay:
+        found = real_data()
+        block = replace(p.block, adder_cells=cells)
+        return bfp.replay_sums(block, found.activations[:, 0], found.weights)
+
+    def accumulator_of(cells: AdderCells) -> AccumulatorParameters:
+        return replace(p.accumulator, slots=slots, adder_cells=cells)
+
     def shared(cells: AdderCells) -> Accumulator:
-        return Accumulator(replace(p.accumulator, slots=slots, adder_cells=cells))
+        return Accumulator(accumulator_of(cells))
+
+    def shared_replay(cells: AdderCells, _: int) -> Replay:
+        found, block = real_data(slots), p.block
+        # Its activations are groups of Anda with the sign among the planes (contract, section 2a).
+        codec = AndaCodec(block.bits, block.encoding, bfp.rounding_of(block), block.block)
+        return accumulator.replay(
+            accumulator_of(cells), codec, block.beats, found.activations, found.weights, found.scales
+        )
 
     alone = peer(BASELINES[name])
     return replace(
@@ -119,6 +139,9 @@ def sharing_figna(mantissa_bits: int, slots: int = 4) -> Subject:
         name=f"{name}-x{slots}",
         title=f"{alone.title}, accumulator shared by {slots}",
         source="this project",
-        element=(Use(Part("element", element), 1.0), Use(Part("accumulator", shared), 1 / slots)),
+        element=(
+            Use(Part("element", element, element_replay), 1.0),
+            Use(Part("accumulator", shared, shared_replay, slots), 1 / slots),
+        ),
         converters=(),
     )

@@ -30,15 +30,15 @@ Table = tuple[list[str], list[list[str]]]
 Data = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-PAPER_PEERS: dict[str, tuple[float, float]] = {
-    "fp-fp": (1.00, 1.00),
-    "fp-int": (1.59, 1.93),
-    "ifpu": (3.78, 3.51),
-    "figna": (5.58, 5.87),
-    "figna-m11": (6.55, 8.03),
-    "figna-m8": (8.09, 10.49),
+PAPER_PEERS: dict[str, tuple[str, float, float]] = {
+    "fp-fp": ("FP-FP", 1.00, 1.00),
+    "fp-int": ("FP-INT", 1.59, 1.93),
+    "ifpu": ("iFPU", 3.78, 3.51),
+    "figna": ("FIGNA", 5.58, 5.87),
+    "figna-m11": ("FIGNA-M11", 6.55, 8.03),
+    "figna-m8": ("FIGNA-M8", 8.09, 10.49),
 }
-"""Area and energy efficiency over FP-FP's, Anda (HPCA 2025), figure 15."""
+"""Label, and area and energy efficiency over FP-FP's, Anda (HPCA 2025), figure 15."""
 
 PAPER_ANDA: dict[int, tuple[float, float]] = {
     13: (4.96, 5.74),
@@ -120,8 +120,8 @@ def ratio_rows(data: Data, *, measure: str, accounting: str) -> Table:
     rows, index = Rows(data), 0 if measure == "area" else 1
     base = {on: rows.cost(rows.get(on, "fp-fp", accounting), measure) for on in rows.real}
     body = []
-    for name, paper in PAPER_PEERS.items():
-        cells = [name.upper(), f"{paper[index]:.2f}"]
+    for name, (label, *ratios) in PAPER_PEERS.items():
+        cells = [label, f"{ratios[index]:.2f}"]
         for on in rows.real:
             cells += [_quotient(base[on], rows.cost(rows.get(on, name, accounting), measure)), "", ""]
         body.append(cells)
@@ -152,9 +152,10 @@ def ablation_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
     return ["", *headers], [*body, total]
 
 
-def target_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
-    """`compact` over `published` and over FP-FP, by how weight registers are counted."""
+def target_rows(data: Data, *, measure: str = "area", mantissa_bits: int = 6) -> Table:
+    """`compact` over `published`, FP-FP and FIGNA, by how weight registers are counted."""
     rows = Rows(data)
+    libraries = rows.libraries if measure == "area" else rows.real
     kinds = (
         ("`compact` over `published`, each as designed", "published", "own", "shared"),
         ("`compact` over `published`, registers shared in both", "published", "shared", "shared"),
@@ -164,17 +165,19 @@ def target_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
         ("`compact` over FP-FP, own registers in both", "fp-fp", "own", "own"),
         ("`compact` over FIGNA, registers shared in both", "figna", "shared", "shared"),
         ("`compact` over FIGNA with accumulators shared by 4", "figna-x4", "shared", "shared"),
+        ("`compact` over FIGNA with accumulators shared by 16", "figna-x16", "shared", "shared"),
         ("`compact` over FIGNA-M8 with accumulators shared by 4", "figna-m8-x4", "shared", "shared"),
+        ("`compact` over FIGNA-M8 with accumulators shared by 16", "figna-m8-x16", "shared", "shared"),
     )
     body = []
     for label, other, theirs, ours in kinds:
         cells = [label]
-        for on in rows.libraries:
+        for on in libraries:
             planes = mantissa_bits + 1 if other == "published" else 0
-            under = rows.cost(rows.get(on, "compact", ours, mantissa_bits), "area")
-            cells.append(_quotient(rows.cost(rows.get(on, other, theirs, planes), "area"), under))
+            under = rows.cost(rows.get(on, "compact", ours, mantissa_bits), measure)
+            cells.append(_quotient(rows.cost(rows.get(on, other, theirs, planes), measure), under))
         body.append(cells)
-    return ["area efficiency", *rows.libraries], body
+    return [f"{measure} efficiency", *libraries], body
 
 
 def energy_rows(data: Data, *, mantissa_bits: int = 6) -> Table:
@@ -369,6 +372,7 @@ COMPARISON_TABLES: Mapping[str, tuple[str, Callable[[Data], Table]]] = {
     },
     "comparison-energies": ("comparison", energy_rows),
     "comparison-targets": ("comparison", target_rows),
+    "comparison-targets-energy": ("comparison", partial(target_rows, measure="energy")),
     "comparison-ablation": ("comparison", ablation_rows),
     "comparison-planes": ("comparison", planes_rows),
     "comparison-pairs": ("comparison", pairs_rows),

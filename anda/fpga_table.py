@@ -40,7 +40,7 @@ def measure_fpga(kept: Kept, report: Callable[[str], None]) -> dict[str, Any]:
         Told about each stage before it begins.
     """
     rows = [_row(*what, kept, report) for what in PLACED]
-    return {"tools": tool_versions(), "rows": rows}
+    return {"evidence": "placed", "tools": tool_versions(), "rows": rows}
 
 
 def _row(

@@ -20,6 +20,7 @@ from anda.flow.report import AreaReport
 from anda.flow.yosys import YosysError, tool_versions
 from anda.kept import Kept, sources_sha256
 from anda.pool import Workers, here
+from hdl.emit import tool_versions as emitted_by
 
 __all__ = ["Axis", "LibraryChoice", "Point", "Row", "grid", "parse_axis", "sweep"]
 
@@ -174,7 +175,9 @@ def only(base: Design, roles: Sequence[str] | None) -> Design:
 
     What is not asked for must not forbid a value: a datapath takes one plane a cycle, an element up to four.
     """
-    if not roles:
+    known = {"column", *type(base).model_fields} - {"name", "description", "format"}
+    if not roles or not known.issuperset(roles):
+        # Whoever looks for a component that does not exist is told of all that do.
         return base
     needed = {"name", "description", "format", "pe", *roles}
     needed.update(*(_MADE_OF.get(role, ()) for role in roles))
@@ -224,8 +227,11 @@ def sweep(
     Raises
     ------
     ValueError
-        When no combination is a design, or a key or a component is unknown.
+        When no combination is a design, a key or a component is unknown, or two libraries have one name.
     """
+    names = [library.name for library in libraries]
+    if len(set(names)) != len(names):
+        raise ValueError(f"expected libraries of different names (NAME=FILE), not {', '.join(names)}")
     rows: dict[int, Row] = {}
     points: dict[int, Point] = {}
     number = itertools.count()
@@ -298,8 +304,8 @@ def _depends(point: Point) -> dict[str, Any]:
         "design": point.design.hash,
         "role": point.role,
         "library": _library_sha256(point.library),
-        "sources": sources_sha256("golden", "hdl", "anda.flow"),
-        "tools": tool_versions(),
+        "sources": sources_sha256("golden", "hdl", "anda.flow", "anda.tops", "anda.throughput"),
+        "tools": {**emitted_by(), **tool_versions()},
     }
 
 

@@ -50,7 +50,8 @@ def plot_sweep(rows: Sequence[Row], keys: Sequence[str], planes: int | None = No
     units = sorted({row.report.library.area_unit for row in built if row.report})
     finish(panels[0], title="area", x=keys[0], y=" or ".join(units))
     if multiplied:
-        finish(panels[1], title="area for one MAC a cycle", x=keys[0], y=" or ".join(units))
+        of = f"{planes} planes" if planes else "the most planes"
+        finish(panels[1], title=f"area for one MAC a cycle, groups of {of}", x=keys[0], y=" or ".join(units))
     for panel in panels:
         panel.set_ylim(bottom=0)
     figure.legend(

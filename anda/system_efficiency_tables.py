@@ -168,7 +168,7 @@ def plot_efficiency(data: Data) -> Figure:
                 color=GREY if on is None else colours[(place - 1) % len(colours)],
                 label=on or "the paper",
             )
-        panel.set_xticks(range(len(points)), [_named(p).replace(", ", "\n").strip("`") for p in points])
+        panel.set_xticks(range(len(points)), [_named(p).replace(", ", "\n").replace("`", "") for p in points])
         panel.tick_params(axis="x", labelrotation=60, labelsize="small")
         finish(panel, title=f"{title} over FP-FP, geometric mean", x="")
     panels[0].legend(frameon=False, fontsize="small")

@@ -30,6 +30,7 @@ from anda.language_check import check_rows
 from anda.language_tables import LANGUAGE_TABLES
 from anda.mac_table import PAPER, MacRow, read_rows
 from anda.narrow_tables import narrow_rows
+from anda.power_check import POWER_CHECK_TABLES
 from anda.projection_table import projection_rows
 from anda.proof_tables import PROOF_TABLES
 from anda.search_tables import SEARCH_TABLES
@@ -78,7 +79,7 @@ def measure_area(libraries: Mapping[str, Library], report: Callable[[str], None]
                         **found.model_dump(mode="json", exclude={"cells", "modules", "kind"}),
                     }
                 )
-    return {"tools": tool_versions(), "rows": rows}
+    return {"evidence": "synthesized", "tools": tool_versions(), "rows": rows}
 
 
 def measure_accuracy() -> dict[str, Any]:
@@ -270,6 +271,7 @@ TABLES: dict[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     **{name: ("axe", partial(_written, rows)) for name, rows in AXE_TABLES.items()},
     **{name: (source, partial(_written, rows)) for name, (source, rows) in COMPARISON_TABLES.items()},
     **{name: ("language", partial(_written, rows)) for name, rows in LANGUAGE_TABLES.items()},
+    **{name: ("power", partial(_written, rows)) for name, rows in POWER_CHECK_TABLES.items()},
     **{name: ("proofs", partial(_written, rows)) for name, rows in PROOF_TABLES.items()},
     **{name: ("search", partial(_written, rows)) for name, rows in SEARCH_TABLES.items()},
     **{name: ("system_cycles", partial(_written, rows)) for name, rows in SYSTEM_TABLES.items()},

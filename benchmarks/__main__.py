@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,9 @@ def main() -> None:
     console.print(table(measurements, arguments.side))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     figures = {
+        "evidence": "measured",
+        "command": "python -m benchmarks -o docs/data/bench.json",
+        "tools": {name: version(name) for name in ("anda", "numpy")},
         "environment": environment(),
         "side": arguments.side,
         "measurements": [m.as_json() for m in measurements],

@@ -16,6 +16,7 @@ from .fused_add import AlignedSum, RoundedWord
 from .heap import AdderCells
 from .modules import NamedComponent
 from .scaled_sum import ScaledSum
+from .slots import selected, slot_field, store
 from .window import Window
 
 __all__ = ["Accumulator", "AccumulatorParameters", "ResultFormat", "result_layout", "sum_layout"]
@@ -114,17 +115,13 @@ def sum_layout(sum_bits: int, slot_bits: int) -> data.StructLayout:
     of groups begins and ends.
     """
     return data.StructLayout(
-        {"sum": signed(sum_bits), "exponent": 5, "scale": 16, **_slot(slot_bits), "first": 1, "last": 1}
+        {"sum": signed(sum_bits), "exponent": 5, "scale": 16, **slot_field(slot_bits), "first": 1, "last": 1}
     )
 
 
 def result_layout(value_bits: int, slot_bits: int) -> data.StructLayout:
     """One result: the bits of an FP32 or FP16 value, and whose it is."""
-    return data.StructLayout({"value": value_bits, **_slot(slot_bits)})
-
-
-def _slot(bits: int) -> dict[str, int]:
-    return {"slot": bits} if bits else {}
+    return data.StructLayout({"value": value_bits, **slot_field(slot_bits)})
 
 
 class Accumulator(NamedComponent):
@@ -283,16 +280,9 @@ class Accumulator(NamedComponent):
     def _words(self, m: Module, write: Value, to: Value, new: Value, read: Value) -> Value:
         """One ordered word a slot: write one, read one."""
         words = [Signal(WORD_BITS, name=f"word_{i}", reset_less=True) for i in range(self.parameters.slots)]
-        for i, word in enumerate(words):
-            with m.If(write & (to == i) if len(words) > 1 else write):
-                m.d.sync += word.eq(new)
-        # A tree of multiplexers; an odd word out moves up as it is.
-        level: list[Value] = list(words)
-        for bit in read:
-            pairs = [Mux(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=False)]
-            level = pairs + level[2 * len(pairs) :]
+        store(m, words, new, write, to)
         current = Signal(WORD_BITS)
-        m.d.comb += current.eq(level[0])
+        m.d.comb += current.eq(selected(words, read))
         return current
 
 

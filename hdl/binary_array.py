@@ -79,9 +79,15 @@ class BinaryArrayParameters:
         return self.results.bits if self.zero_bits else self.element.sum_bits
 
     @property
+    def channel(self) -> data.StructLayout:
+        """The constants of a channel of an array with zero points: its own, and `K * zw - sum(w)`."""
+        term = self.correction.weight_terms.bits
+        return data.StructLayout({"weight_zero": signed(self.zero_bits), "weight_term": signed(term)})
+
+    @property
     def channel_bits(self) -> int:
-        """Width of the constants of a channel: its zero point, and above it `K * zw - sum(w)`."""
-        return self.zero_bits + self.correction.weight_terms.bits if self.zero_bits else 0
+        """Width of the constants of a channel."""
+        return self.channel.size if self.zero_bits else 0
 
     @property
     def drain(self) -> int:
@@ -245,15 +251,15 @@ class BinaryArray(NamedComponent):
         units = [ZeroCorrection(p.correction) for _ in heads]
         for number, (unit, head) in enumerate(zip(units, heads, strict=True)):
             m.submodules[f"correction_{number}"] = unit
-            channel = channels.word_select(number, p.channel_bits)
+            channel = data.View(p.channel, channels.word_select(number, p.channel_bits))
             to = unit.sums.payload
             m.d.comb += [
                 unit.sums.valid.eq(waiting),
                 to.sum.eq(head),
                 to.activation_sum.eq(activation_sum),
                 to.activation_zero.eq(zero),
-                to.weight_zero.eq(channel[: p.zero_bits].as_signed()),
-                to.weight_term.eq(channel[p.zero_bits :].as_signed()),
+                to.weight_zero.eq(channel.weight_zero),
+                to.weight_term.eq(channel.weight_term),
                 unit.result.ready.eq(self.results.ready),
                 self.results.payload["values"][number].eq(unit.result.payload),
             ]

@@ -13,6 +13,7 @@ from golden.interval import Interval
 from .binary_parameters import BinaryParameters
 from .heap import BitHeap
 from .modules import NamedComponent
+from .ranges import Ranged, wrap
 
 __all__ = ["CorrectionParameters", "ZeroCorrection", "correction_layout"]
 
@@ -146,7 +147,9 @@ class ZeroCorrection(NamedComponent):
             w_bit.eq(given.weight_zero.as_unsigned().bit_select(left, 1)),
         ]
         heap = BitHeap(bits, p.element.adder_cells)
-        heap.add_number(Mux(first, 0, register)[: bits - 1], shift=1)
+        # Doubled modulo 2**bits, as all of the heap counts: the result fits, so it is exact.
+        held = wrap(Ranged.of(Mux(first, 0, register)), bits - 1, is_signed=False)
+        heap.add_number(held.value, shift=1)
         heap.add_number(Mux(last, given.sum, 0))
         # The top bit of a zero point counts negative: what is added is negated with it. A chosen term t is
         # added as (t ^ negate) + negate, sign bits included.
@@ -157,8 +160,9 @@ class ZeroCorrection(NamedComponent):
             negate = Signal(name=f"negate_{'activations' if subtracted else 'weights'}")
             m.d.comb += negate.eq(chosen & (~first if subtracted else first))
             picked = Signal(term.shape(), name=f"picked_{'activations' if subtracted else 'weights'}")
-            flipped = (term ^ negate.replicate(len(term)))[: len(term)]
-            m.d.comb += picked.eq(Mux(chosen, flipped, 0))
+            # The exclusive or of a signed and an unsigned value is a bit wider than they: a copy of the sign.
+            flipped = wrap(Ranged.of(term ^ negate.replicate(len(term))), len(term), is_signed=False)
+            m.d.comb += picked.eq(Mux(chosen, flipped.value, 0))
             heap.add_number(picked)
             heap.add_number(negate)
         # Outside the condition, which would otherwise gate the inputs of every adder.

@@ -18,6 +18,7 @@ from .binary_array import (
 from .binary_weights import PLANES, BalancedPlanes, packed_bits
 from .memory import SyncMemory
 from .modules import NamedComponent
+from .ranges import Ranged, wrap
 from .walker import Loop, nest
 
 __all__ = ["BinaryEngine", "BinaryEngineParameters", "binary_job_layout", "step_layout"]
@@ -232,10 +233,9 @@ class BinaryEngine(NamedComponent):
         }
         for name, memory in memories.items():
             if name != "steps":
-                m.d.comb += [
-                    memory.read_address.eq(addresses[name][: len(memory.read_address)]),
-                    memory.read.eq(go),
-                ]
+                # A job's words all lie in its memories, whose addresses may be narrower than its counts.
+                address = wrap(Ranged.of(addresses[name]), len(memory.read_address), is_signed=False)
+                m.d.comb += [memory.read_address.eq(address.value), memory.read.eq(go)]
         opening = kept["group"] == 0
         flags: dict[str, Value] = {
             "first": kept["opens"],

@@ -15,6 +15,7 @@ from .fp16_arithmetic import (
     SUM_BITS,
     Fp16Adder,
     Fp16Multiplier,
+    Fp16Operation,
     Fp16Rounder,
     effective_exponent,
 )
@@ -158,7 +159,7 @@ class ElementwiseLane(NamedComponent):
         m.d.comb += factor.value.eq(Mux(self.silu, mantissa.value, one))
         return factor, Ranged(shift.value & self.silu.replicate(len(shift.value)), shift.interval)
 
-    def _exact(self, unit: Fp16Multiplier | Fp16Adder, held: Held, name: str) -> _Exact:
+    def _exact(self, unit: Fp16Operation, held: Held, name: str) -> _Exact:
         """The three parts of an exact result, in registers."""
         parts = {"sign": unit.sign, "magnitude": unit.magnitude, "exponent": unit.exponent}
         sign, magnitude, exponent = (held(part, f"{name}_{what}") for what, part in parts.items())

@@ -6,6 +6,8 @@ A step is exact first: a product of 22 bits, or a sum in which one bit stands fo
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.wiring import In, Out
 
@@ -16,7 +18,15 @@ from .modules import NamedComponent
 from .normalise import align_right, normalise
 from .ranges import Ranged, assign, wrap
 
-__all__ = ["PRODUCT_BITS", "SUM_BITS", "Fp16Adder", "Fp16Multiplier", "Fp16Rounder", "effective_exponent"]
+__all__ = [
+    "PRODUCT_BITS",
+    "SUM_BITS",
+    "Fp16Adder",
+    "Fp16Multiplier",
+    "Fp16Operation",
+    "Fp16Rounder",
+    "effective_exponent",
+]
 
 _SIGNIFICAND = 11
 PRODUCT_BITS = 2 * _SIGNIFICAND
@@ -118,8 +128,8 @@ class Fp16Rounder(NamedComponent):
         return m
 
 
-class Fp16Multiplier(NamedComponent):
-    """The exact product of two FP16 values, those that are not finite replaced (contract, section 1).
+class Fp16Operation(NamedComponent):
+    """What is exact in an operation on two FP16 values, those that are not finite replaced (contract, 1).
 
     Members
     -------
@@ -131,7 +141,10 @@ class Fp16Multiplier(NamedComponent):
     """
 
     clocked = False
-    exponents = Interval(1 + 1 - 14, 30 + 30 - 14)
+    #: Of the magnitude.
+    bits: ClassVar[int]
+    #: What `exponent` may be.
+    exponents: ClassVar[Interval]
     a: Signal
     b: Signal
     sign: Signal
@@ -144,11 +157,25 @@ class Fp16Multiplier(NamedComponent):
             "a": In(16),
             "b": In(16),
             "sign": Out(1),
-            "magnitude": Out(PRODUCT_BITS),
-            "exponent": Out(signed(self.exponents.bits)),
+            "magnitude": Out(self.bits),
+            "exponent": Out(signed(self.exponents.hull(Interval(-1, 0)).bits)),
             "nonfinite": Out(1),
         }
         super().__init__(ports)
+
+    def unpacked(self, m: Module) -> tuple[Fp16Fields, Fp16Fields]:
+        """The parts of both values."""
+        m.submodules.a_fields = a = Fp16Fields()
+        m.submodules.b_fields = b = Fp16Fields()
+        m.d.comb += [a.value.eq(self.a), b.value.eq(self.b)]
+        return a, b
+
+
+class Fp16Multiplier(Fp16Operation):
+    """The exact product, as `Fp16Operation` gives it."""
+
+    bits = PRODUCT_BITS
+    exponents = Interval(1 + 1 - 14, 30 + 30 - 14)
 
     @property
     def module_name(self) -> str:
@@ -158,13 +185,10 @@ class Fp16Multiplier(NamedComponent):
     def build(self) -> Module:
         """Significands multiplied, exponents added."""
         m = Module()
-        m.submodules.a_fields = a = Fp16Fields()
-        m.submodules.b_fields = b = Fp16Fields()
+        a, b = self.unpacked(m)
         field = Interval(1, 30)
         exponent = Ranged(effective_exponent(a.field), field) + Ranged(effective_exponent(b.field), field)
         m.d.comb += [
-            a.value.eq(self.a),
-            b.value.eq(self.b),
             self.sign.eq(a.sign ^ b.sign),
             self.nonfinite.eq(a.nonfinite | b.nonfinite),
             assign(Ranged.of(self.magnitude), Ranged.of(a.significand) * Ranged.of(b.significand)),
@@ -173,40 +197,15 @@ class Fp16Multiplier(NamedComponent):
         return m
 
 
-class Fp16Adder(NamedComponent):
-    """The sum of two FP16 values before it is rounded, those that are not finite replaced (contract, 1).
+class Fp16Adder(Fp16Operation):
+    """The sum before it is rounded, as `Fp16Operation` gives it.
 
     The smaller one is shifted to the exponent of the larger one; two bits below the significand, and one that
     tells whether anything lower was shifted out, are enough for the rounding of any sum and difference.
-
-    Members
-    -------
-    a, b : In(16)
-    sign, magnitude, exponent : Out
-        As `Fp16Rounder` takes them.
-    nonfinite : Out(1)
-        One of them was replaced.
     """
 
-    clocked = False
+    bits = SUM_BITS
     exponents = Interval(1 + 1, 30 + 1)
-    a: Signal
-    b: Signal
-    sign: Signal
-    magnitude: Signal
-    exponent: Signal
-    nonfinite: Signal
-
-    def __init__(self) -> None:
-        ports = {
-            "a": In(16),
-            "b": In(16),
-            "sign": Out(1),
-            "magnitude": Out(SUM_BITS),
-            "exponent": Out(signed(self.exponents.hull(Interval(-1, 0)).bits)),
-            "nonfinite": Out(1),
-        }
-        super().__init__(ports)
 
     @property
     def module_name(self) -> str:
@@ -216,16 +215,13 @@ class Fp16Adder(NamedComponent):
     def build(self) -> Module:
         """The larger one, and the smaller one added or subtracted."""
         m = Module()
-        m.submodules.a_fields = a = Fp16Fields()
-        m.submodules.b_fields = b = Fp16Fields()
+        a, b = self.unpacked(m)
         width = 5 + _SIGNIFICAND
         first, second, large, small = (
             Signal(width, name=name) for name in ("first", "second", "large", "small")
         )
         swap, subtract = Signal(), Signal()
         m.d.comb += [
-            a.value.eq(self.a),
-            b.value.eq(self.b),
             self.nonfinite.eq(a.nonfinite | b.nonfinite),
             # Of two significands of effective exponents the order is that of the words.
             first.eq(Cat(a.significand, effective_exponent(a.field))),

@@ -35,6 +35,11 @@ class AdderCells(StrEnum):
     #: Sum and carry complemented.
     INVERTING = "inverting"
 
+    @property
+    def suffix(self) -> str:
+        """What the name of a module ends with that is built from these: nothing, or `_inv`."""
+        return "_inv" if self is AdderCells.INVERTING else ""
+
 
 @dataclass(frozen=True, eq=False)
 class Bit:

@@ -27,7 +27,8 @@ def main() -> None:
     data = {
         "evidence": {
             "speed": "computed",
-            "areas and energies of elements": "synthesized",
+            "areas of elements": "synthesized",
+            "energies of elements": "simulated",
             "memories": "paper",
         },
         "command": "python scripts/measure_system_efficiency.py",

@@ -65,11 +65,16 @@ def calibrate(
     from anda.llm.llama import Llama
     from anda.llm.texts import read_text
     from anda.llm.tokenizer import Tokenizer
+    from anda.ptq.abq.affine import grouped
     from anda.ptq.abq.stored import bits_per_weight
+    from anda.ptq.abq.transform import MATRICES
 
     seen = windows_of(Tokenizer(file).encode(read_text(text))[tokens:], windows, length)
     judged = read_tokens(file, judge, tokens)
     llama = Llama(file)
+    # Before anything is written: a directory belongs to the recipe that it was begun with.
+    for name in MATRICES:
+        grouped(llama.weight(f"blk.0.{name}"), group)
     with progress() as bar:
         task = bar.add_task(f"{bits} {method}", total=llama.config.layers)
         blocks = run(llama, seen, recipe, output, lambda layer, losses: bar.update(task, completed=layer + 1))
@@ -123,12 +128,14 @@ def _recipe(bits: str, method: str, group: int | None, clip: bool, epochs: int |
     if match is None:
         raise ValueError(f"bits are written like W4A4 or W2*A8, not {bits!r}")
     pair = match[1], match[2]
-    if method == "rtn":
-        return AbqRecipe(*pair, "rtn", group, clip)
-    if method == "gptq":
-        return AbqRecipe(*pair, "gptq", group, clip)
-    if method not in ("abq", "abq+"):
+    if method not in ("rtn", "gptq", "abq", "abq+"):
         raise ValueError(f"a method is rtn, gptq, abq or abq+, not {method!r}")
+    if method in ("rtn", "gptq"):
+        if epochs is not None:
+            raise ValueError(f"--epochs is for abq and abq+, {method} has none")
+        return AbqRecipe(*pair, "rtn" if method == "rtn" else "gptq", group, clip)
+    if clip:
+        raise ValueError(f"--clip is for rtn and gptq, {method} learns where to clip")
     if method == "abq+":
         form = AffineFormat.parse(pair[1])
         training = plus_for(form.bits, PLUS.epochs if epochs is None else epochs)

@@ -31,7 +31,10 @@ def compare(
         str | None, typer.Option("--planes", help="Words of a group, such as 6 or 4-10; all by default.")
     ] = None,
     clock: Annotated[
-        float | None, typer.Option("--clock", help="Common clock in MHz; one for each library by default.")
+        float | None,
+        typer.Option(
+            "--clock", help="Common clock in MHz; by default 150 for a library called ASAP7, 40 for others."
+        ),
     ] = None,
     power: Annotated[
         bool, typer.Option(help="Energies, which need a Liberty file of a real process.")
@@ -58,6 +61,8 @@ def compare(
 
     subjects = subjects_named(only)
     wanted = None if planes is None else planes_from(planes)
+    if wanted is not None and not any({0, *wanted}.intersection(subject.planes) for subject in subjects):
+        raise ValueError(f"none of these elements takes groups of {planes} planes")
     libraries = _libraries(liberty or [])
     if clock is not None and not clock > 0:
         raise ValueError(f"expected a clock above 0 MHz, not {clock:g}")
@@ -77,8 +82,6 @@ def compare(
     found = comparison.data()
     if wanted is not None:
         found["rows"] = [row for row in found["rows"] if row["planes"] in (0, *wanted)]
-        if not found["rows"]:
-            raise ValueError(f"none of these elements takes groups of {planes} planes")
     if output is not None:
         write_all(output, {"comparison.json": json.dumps(found, indent=1) + "\n"})
     if as_json:
@@ -95,7 +98,10 @@ def _libraries(given: list[str]) -> dict[str, Library]:
     for text in given:
         name, equals, files = text.rpartition("=")
         paths = [Path(file) for file in files.split(",")]
-        found[name if equals else paths[0].stem] = Library.from_files(paths)
+        called = name if equals else paths[0].stem
+        if called in found:
+            raise ValueError(f"expected libraries of different names (NAME=FILE), not {called} twice")
+        found[called] = Library.from_files(paths)
     return found or {"generic": Library.generic()}
 
 

@@ -66,6 +66,8 @@ def power(
     from anda.flow.pdk import find_liberty
     from anda.flow.power_elements import PARTS, ElementMeter
 
+    if not clock > 0:
+        raise ValueError(f"expected a clock above 0 MHz, not {clock:g}")
     design = load(source)
     clock_hz = clock * 1e6
     library = (

@@ -60,7 +60,8 @@ def report(
         if source is not None:
             design = load(source)
             library = Library.from_files(liberty) if liberty else Library.generic()
-            sources["design"] = measure_design(source, design, library, done)
+            command = " ".join(["anda report", source, *(f"--liberty {file.name}" for file in liberty or ())])
+            sources["design"] = measure_design(command, design, library, done)
             extra.append(design_section(design))
         page = build_page(sources, extra, {**TABLES, **DESIGN_TABLES}, done)
     write_all(output.parent, {output.name: page})

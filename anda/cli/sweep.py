@@ -91,7 +91,7 @@ def sweep(
             workers=workers,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    found = {"design": design.name, "rows": [row.as_dict() for row in rows]}
+    found = {"design": design.name, "evidence": "synthesized", "rows": [row.as_dict() for row in rows]}
     keys = [axis.key for axis in axes]
     if output is not None:
         plots = plot_sweep(rows, keys, planes)
@@ -129,6 +129,7 @@ _MEASURES = (
     "cells",
     "flip-flops",
     "longest path",
+    "planes",
     "area a MAC/cycle",
 )
 
@@ -141,8 +142,10 @@ def _table(rows: list[Row], keys: list[str], planes: int | None) -> tuple[list[s
 def _cells(row: Row, keys: list[str], planes: int | None) -> list[Any]:
     report = row.report
     if report is None:
-        return [*(row.settings[key] for key in keys), row.role, row.library, *[None] * 6]
+        return [*(row.settings[key] for key in keys), row.role, row.library, *[None] * 7]
     path = report.longest_path
+    taken = planes or max(row.macs_per_cycle, default=None)
+    rate = None if taken is None else row.area_per_mac(taken)
     return [
         *(row.settings[key] for key in keys),
         row.role,
@@ -152,7 +155,8 @@ def _cells(row: Row, keys: list[str], planes: int | None) -> list[Any]:
         report.cell_count,
         report.flops,
         f"{path.delay:,.4g} {path.unit}" if path else "-",
-        row.area_per_mac(planes or max(row.macs_per_cycle, default=0)),
+        taken if rate else None,
+        rate,
     ]
 
 

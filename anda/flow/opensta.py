@@ -8,9 +8,8 @@ The files stand alone, so that whoever has OpenSTA can run them: `sta -exit powe
 - the worst slack, from which the longest path follows.
 
 Activities are there as Tcl commands, which the script reads, and once more as SAIF for other tools.
-Version 2.0.17, the one in Debian 12, propagates activities through logic whatever it is told. It also adds
-the energies of rise and fall for every change, and those of all inputs that may have caused it, so that its
-internal power is twice to four times what the tables say, cell by cell; newer versions take means.
+Version 2.0.17, the one in Debian 12, propagates activities through logic whatever it is told. Its
+internal power is twice to seven times what the tables say; `anda.flow.opensta_rules` tells why.
 """
 
 from __future__ import annotations
@@ -45,6 +44,20 @@ _SCRIPT = "power.tcl"
 _POWER = re.compile(r"^ANDA power (\w+)$.*?^Total\s+(\S+)\s+(\S+)\s+(\S+)\s", re.MULTILINE | re.DOTALL)
 _SLACK = re.compile(r"^ANDA worst slack (\S+)$", re.MULTILINE)
 _SECONDS = 300
+_SIMULATED = """# Versions without this command propagate activities through logic whatever they are told.
+if {[llength [info commands unset_power_activity]]} {
+  unset_power_activity -global
+  proc pin_activity {pin activity duty} {
+    set_power_activity -pins [get_pins $pin] -activity $activity -duty $duty
+  }
+  proc port_activity {port activity duty} {
+    set_power_activity -input_ports [get_ports $port] -activity $activity -duty $duty
+  }
+  source activity.tcl
+  puts "ANDA power simulated"
+  report_power -digits 9
+}
+"""
 
 
 class OpenStaError(ValueError):
@@ -99,7 +112,7 @@ def opensta_version() -> str | None:
 def export(
     folder: Path,
     netlist: GateNetlist,
-    activity: Activity,
+    activity: Activity | None,
     library: Library,
     clock_hz: float,
     *,
@@ -111,7 +124,9 @@ def export(
     ----------
     folder
         Made if need be.
-    netlist, activity, library
+    netlist, library
+    activity
+        None: for one change a cycle on every net alone.
     clock_hz
     glitches
         Export the toggles with unit delays in place of the functional ones.
@@ -121,19 +136,19 @@ def export(
     ValueError
         When glitches are asked for that the simulation did not count.
     """
-    toggles = activity.glitches if glitches else activity.toggles
-    if toggles is None:
-        raise ValueError("the simulation did not count glitches")
-    folder.mkdir(parents=True, exist_ok=True)
-    rates = toggles / (activity.runs * activity.cycles)
     period = 1e9 / clock_hz
-    texts = {
-        "netlist.v": structural_verilog(netlist),
-        "design.sdc": _constraints(netlist, period),
-        "activity.tcl": "".join(_activity_lines(netlist, rates, activity)),
-        "activity.saif": "".join(_saif_lines(netlist, rates, activity, period)),
-        _SCRIPT: _script(netlist, library, period),
-    }
+    script = _script(netlist, library, period)
+    texts = {"netlist.v": structural_verilog(netlist), "design.sdc": _constraints(netlist, period)}
+    if activity is not None:
+        toggles = activity.glitches if glitches else activity.toggles
+        if toggles is None:
+            raise ValueError("the simulation did not count glitches")
+        rates = toggles / (activity.runs * activity.cycles)
+        texts["activity.tcl"] = "".join(_activity_lines(netlist, rates, activity))
+        texts["activity.saif"] = "".join(_saif_lines(netlist, rates, activity, period))
+        script += _SIMULATED
+    texts[_SCRIPT] = script
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts]
@@ -170,7 +185,12 @@ def run_opensta(folder: Path, clock_hz: float) -> OpenStaReport:
 
 
 def cross_check(
-    netlist: GateNetlist, activity: Activity, library: Library, clock_hz: float, *, glitches: bool = False
+    netlist: GateNetlist,
+    activity: Activity | None,
+    library: Library,
+    clock_hz: float,
+    *,
+    glitches: bool = False,
 ) -> OpenStaReport:
     """Export to a folder that is thrown away, and run.
 
@@ -288,17 +308,4 @@ puts "ANDA worst slack [worst_slack -max]"
 set_power_activity -global -activity 1.0 -duty 0.5
 puts "ANDA power uniform"
 report_power -digits 9
-# Versions without this command propagate activities through logic whatever they are told.
-if {{[llength [info commands unset_power_activity]]}} {{
-  unset_power_activity -global
-  proc pin_activity {{pin activity duty}} {{
-    set_power_activity -pins [get_pins $pin] -activity $activity -duty $duty
-  }}
-  proc port_activity {{port activity duty}} {{
-    set_power_activity -input_ports [get_ports $port] -activity $activity -duty $duty
-  }}
-  source activity.tcl
-  puts "ANDA power simulated"
-  report_power -digits 9
-}}
 """

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Power of an element with its share of what elements have in common.
 
 An element of a design is its processing element, its part of the weight registers of a column, and its part

@@ -33,6 +33,7 @@ RECIPE = "area-2"
 #: Cells without silicon: the name of a flattened scope.
 _NOTHING = "$scopeinfo"
 
+_FLOP = re.compile(r"cell \$_(?:S|AL)?DFF")
 _FLOP_WITH_ENABLE = re.compile(r"cell \$_(?:S?DFFE|SDFFCE|DFFSRE|ALDFFE)_")
 
 _OPTIMISE = "strash;&get,-n;&fraig,-x;&put;scorr;dc2;dretime;strash;&get,-n;&dch,-f"
@@ -79,6 +80,10 @@ def map_to_library(verilog: str, top: str, library: Library, *, flatten: bool) -
         ],
         inputs={"coarse.il": _coarse(verilog, top, library, flatten), "adders.v": technology_map(library)},
     ).rtlil["fine"]
+    if _FLOP.search(fine) and not any(cell.sequential == "ff" for cell in library.usable):
+        raise YosysError(
+            f"{top} has flip-flops, and {library.name} should have a cell for them, but has none"
+        )
     # `&nf` crashes without a buffer, which every real library has.
     mappers = _MAPPERS if library.gate("a", "a") else {"amap": _MAPPERS["amap"]}
     alternatives = {mapper: (script, oversized_flops(library)) for mapper, script in mappers.items()}

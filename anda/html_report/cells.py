@@ -15,7 +15,7 @@ _MARKS = (
     (re.compile(r"\[([^\]]+)\]\([^)]+\)"), r"\1"),
     (re.compile(r"\\([*_`|\\])"), r"\1"),
 )
-_NUMBER = re.compile(r"^[\s*]*[-+±]?[\d.,]+\s*(%|x|[a-zµ²]{1,6})?[\s*]*$|^-?$")
+_NUMBER = re.compile(r"^[\s*]*[-+±]?[\d.,]+(e[-+]?\d+)?\s*(%|x|[a-zµ²]{1,6})?[\s*]*$|^-?$")
 _PAPER = re.compile(r"\bpaper\b", re.IGNORECASE)
 #: Characters up to which the cells of a column are not broken into lines.
 _SHORT = 40

@@ -24,13 +24,13 @@ __all__ = ["DESIGN_TABLES", "design_section", "measure_design"]
 _ROLES = ("compressor", "pe", "column", "accumulator", "multistage")
 
 
-def measure_design(source: str, design: Design, library: Library, report: Callable[[str], None]) -> Source:
+def measure_design(command: str, design: Design, library: Library, report: Callable[[str], None]) -> Source:
     """Generate a design, synthesize its components and read the modules of its last one.
 
     Parameters
     ----------
-    source : str
-        What the user calls it: a preset or a file.
+    command : str
+        That makes the page again.
     design : Design
     library : Library
     report : callable
@@ -54,14 +54,16 @@ def measure_design(source: str, design: Design, library: Library, report: Callab
     product = generate(design, whole)
     data = {
         "evidence": {"areas": "synthesized", "modules": "generated"},
-        "command": f"anda report {source}",
+        "command": command,
         "configuration": design.configuration,
         "configuration_sha256": design.hash,
         "tools": {**product.sidecar["tools"], **tool_versions()},
+        "libraries": {library.name: {"sha256": library.sha256}},
         "areas": areas,
         "rows": [{"design": design.name, "role": whole.role, **product_blocks(product)}],
     }
-    return Source("design", data, hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest())
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    return Source("design", data, digest, recorded=False)
 
 
 def design_section(design: Design) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
@@ -59,8 +60,8 @@ def build_page(
         f"<title>anda: every figure and where it is from</title><style>{style}</style></head>\n<body>"
         "<header><h1>anda: every figure and where it is from</h1>"
         "<p>Tables and plots of all recorded runs. Each one carries its tier of evidence, the command that "
-        "makes it again, tool versions and hashes. Nothing on this page is typed in by hand, and it loads "
-        f'nothing from elsewhere.</p><dl class="tiers">{tiers}</dl>'
+        "makes it again, tool versions and hashes. No figure of ours is typed in by hand, those of papers "
+        f'are marked, and the page loads nothing from elsewhere.</p><dl class="tiers">{tiers}</dl>'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>\n<main>'
         + "\n".join(body)
         + f"</main>\n<footer>Written by <code>anda report</code> of anda {escape(version('anda'))} from "
@@ -113,7 +114,8 @@ def _diagrams(source: Source) -> Iterator[str]:
         title = f"Modules of {row['design']}: {row['role']}"
         drawing = hierarchy_svg(row, _described(row, title), name)
         hashes = {key: value for key, value in row.items() if key.endswith("sha256")}
-        own = Source(source.name, {**source.data, **hashes}, source.sha256)
+        # Without the other rows, whose hashes are not this one's.
+        own = replace(source, data={**source.data, **hashes, "rows": []})
         region = f'tabindex="0" role="region" aria-label="{escape(title)}"'
         scroll = f'<div class="scroll drawing" {region}>{drawing}</div>'
         yield _figure(name, title, scroll, provenance(own))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -58,11 +58,14 @@ class Source:
     data : dict
     sha256 : str
         Of the file.
+    recorded : bool
+        Whether there is a file; otherwise the data were measured for the page.
     """
 
     name: str
     data: Mapping[str, Any]
     sha256: str
+    recorded: bool = True
 
     @property
     def command(self) -> str:
@@ -124,7 +127,8 @@ def provenance(source: Source, single: str = "") -> str:
     again = f"again: <code>{escape(source.command)}</code>"
     if single:
         again += f" · one row: <code>{escape(single)}</code>"
-    facts = [("data", f"docs/data/{source.name}.json"), ("SHA-256", source.sha256), *_facts(source.data)]
+    where = f"docs/data/{source.name}.json" if source.recorded else "measured for this page"
+    facts = [("data", where), ("SHA-256", source.sha256), *_facts(source.data)]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return (
         f'<div class="provenance">{badges}<span class="command">{again}</span>'
@@ -145,14 +149,26 @@ def _subject(told: str) -> str:
 
 
 def _facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in ("tools", "peer_tools", "environment"):
-        if isinstance(found := data.get(key), Mapping):
-            told = [f"{name} {value}" for name, value in found.items() if isinstance(value, str | int)]
-            yield key.replace("_", " "), ", ".join(told)
+    rows = [row for row in _list(data.get("rows")) if isinstance(row, Mapping)]
+    tools = dict(_mapping(data.get("tools")))
+    for row in rows:
+        tools |= _mapping(row.get("tools"))
+    for key, found in (
+        ("tools", tools),
+        ("peer tools", _mapping(data.get("peer_tools"))),
+        ("environment", _mapping(data.get("environment"))),
+    ):
+        if told := [f"{name} {value}" for name, value in found.items() if isinstance(value, str | int)]:
+            yield key, ", ".join(told)
     for key, value in data.items():
         if key.endswith("sha256") and isinstance(value, str):
             yield key.replace("_", " "), value
-    for name, library in _mapping(data.get("libraries")).items():
+    designs = {row["design"]: row["configuration_sha256"] for row in rows if "configuration_sha256" in row}
+    for name, digest in designs.items():
+        yield f"configuration of {name}", str(digest)
+    libraries = dict(_mapping(data.get("libraries")))
+    libraries |= {str(row.get("on")): row["library"] for row in rows if _mapping(row.get("library"))}
+    for name, library in libraries.items():
         for file, digest in _mapping(_mapping(library).get("sha256")).items():
             yield f"library {name}", f"{file} {digest}"
     model = data.get("model")
@@ -164,3 +180,7 @@ def _facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []

@@ -57,10 +57,10 @@ SECTIONS: Sequence[Section] = (
         "What it is",
         "**anda** generates hardware for the arithmetic of low-bit language models: activations in the "
         "Anda format (groups of 64 with one exponent, mantissas as bit planes), weights of four bits. "
-        "Every component has a golden model in NumPy, equals it bit for bit in simulation, and has its "
-        "overflow bounds proved. `published` builds what the Anda paper (HPCA 2025) describes; `compact` "
-        "is ours: two's complement rounded to nearest, which needs no sign plane, a carry-save heap in "
-        "place of adder trees, weight registers shared by a column and an accumulator shared by four "
+        "Every component has a golden model in NumPy and equals it bit for bit in simulation; accumulators "
+        "are proved never to overflow. `published` builds what the Anda paper (HPCA 2025) describes; "
+        "`compact` is ours: two's complement rounded to nearest, which needs no sign plane, a carry-save "
+        "heap in place of adder trees, weight registers shared by a column and an accumulator shared by four "
         "elements.\n\nEach box is a Verilog module as it stands in the netlist, with the width of its "
         "data ports in bits; lines lead to the modules it consists of, with the number of instances. A "
         "dashed box is drawn in full elsewhere.",
@@ -105,8 +105,13 @@ SECTIONS: Sequence[Section] = (
         "area",
         "Area, power and the comparison with peers",
         "One flow for all: the same library, the same treatment of registers and weights, adders mapped "
-        "to the library's full adders. Peers are our own code from their papers' descriptions.",
-        sources=("area", "comparison"),
+        "to the library's full adders. Peers are our own code from their papers' descriptions.\n\n"
+        "Rows without a command of their own are measured again by `anda compare` with these names after "
+        "`--only`: `twos-complement`, `heap` and `exact-width` between `published` and `compact`; "
+        "`compact-13` above 10 planes; `compact-1x6`, `compact-2x3` and `compact-4x2` for planes per cycle; "
+        "`fp32-own`, `fp32-shared`, `fp16-shared`, `stages-own` and `stages-shared` for accumulators; `bfp4` "
+        "to `bfp14` for the bound. `--converters` adds converters.",
+        sources=("area", "comparison", "power"),
         first=("area", "comparison-area-shared", "comparison-energy-shared", "comparison-ablation"),
         plots=("plot-comparison", "plot-ablation"),
         single={
@@ -126,7 +131,11 @@ SECTIONS: Sequence[Section] = (
             "comparison-accumulators": "Kinds of accumulators",
             "comparison-bound": "Bit-parallel elements, the bound of density",
             "comparison-converters": "Converters beside the array",
-            "comparison-formats": "Formats of weights",
+            "comparison-targets": "What compact gains over others, at equal accuracy",
+            "comparison-energies": "What is in the energy of a multiply-accumulate",
+            "power-cells": "Cells made by hand, by anda and by OpenSTA",
+            "power-parts": "Internal and switching power of one change a cycle on every net, by both",
+            "power-paths": "Leakage and longest paths, by both",
         },
     ),
     Section(
@@ -165,6 +174,7 @@ SECTIONS: Sequence[Section] = (
         "Placed and routed for a device.",
         sources=("fpga",),
         single={"fpga": "anda fpga DESIGN"},
+        titles={"fpga": "Components and a whole accelerator on an ECP5"},
     ),
     Section(
         "proofs",
@@ -190,6 +200,7 @@ SECTIONS: Sequence[Section] = (
             "mac": "Bit-parallel units",
             "mac-element": "As weights of the bit-serial element",
             "mac-paper": "Beside the published units",
+            "comparison-formats": "As weights of compact with 6 planes",
             "profile": "Student's t in real weights",
             "quantize": "Real weights in every format",
         },
@@ -221,8 +232,8 @@ SECTIONS: Sequence[Section] = (
         plots=("plot-abq", "plot-abq-area"),
         titles={
             "abq-language": "A language model in two to eight bits",
-            "abq-area": "Area of elements",
-            "abq-parts": "Area of their parts",
+            "abq-area": "Cycles, and area for one multiply-accumulate a cycle in NAND2 equivalents",
+            "abq-parts": "Area of parts",
             "abq-projection": "A real projection on the RTL",
         },
     ),

@@ -12,7 +12,7 @@ from golden.baseline.align import WIDTHS, aligned_range
 from golden.bitplanes import Encoding
 from golden.interval import Interval
 from hdl.fp16 import Fp16Fields
-from hdl.ranges import Ranged, assign, round_shift, saturate
+from hdl.ranges import Ranged, assign, extend, round_shift, saturate, wrap
 
 from .converter import GroupConverter, largest_field
 
@@ -108,7 +108,9 @@ class Aligner(GroupConverter):
         p = self.parameters
         rounded = p.rounding == "nearest"
         distance = Signal(_EXPONENT_BITS, name=f"distance_{index}")
-        m.d.comb += distance.eq((told - effective(fields.field))[:_EXPONENT_BITS])
+        # The largest exponent less one of those that it was found among: never negative.
+        apart = wrap(Ranged.of(told - effective(fields.field)), _EXPONENT_BITS, is_signed=False)
+        m.d.comb += distance.eq(apart.value)
         left = max(p.bits - 1 - _SIGNIFICAND_BITS, 0) + rounded
         right = max(_SIGNIFICAND_BITS - (p.bits - 1), 0)
         number: Value = fields.significand
@@ -116,14 +118,15 @@ class Aligner(GroupConverter):
             negated = Signal(signed(_SIGNIFICAND_BITS + 1), name=f"signed_{index}")
             m.d.comb += negated.eq(_negated_if(fields.sign, Cat(number, Const(0, 1))))
             number = negated
-        moved = shifted_right(
-            m, Cat(Const(0, left), number)[right:], distance, number.shape().signed, f"lane_{index}"
-        )
+        # What is cut off below the unit is the floor's, and one floor after another is the floor of both.
+        placed = Cat(Const(0, left), number)[right:]
+        moved = shifted_right(m, placed, distance, number.shape().signed, f"lane_{index}")
         limits = aligned_range(p.bits, p.encoding)
         if p.encoding == "twos-complement":
             source = Ranged.of(moved.as_signed())
-            return _fitted(m, source, limits, rounded, index)[: p.bits]
-        magnitude = _fitted(m, Ranged.of(moved), Interval(0, limits.max), rounded, index)[: p.bits - 1]
+            return extend(_fitted(m, source, limits, rounded, index), p.bits)
+        fitted = _fitted(m, Ranged.of(moved), Interval(0, limits.max), rounded, index)
+        magnitude = extend(fitted, p.bits - 1)
         if p.wires == "sign-magnitude":
             return Cat(magnitude, fields.sign & magnitude.any())
         return _negated_if(fields.sign, Cat(magnitude, Const(0, 1)))
@@ -135,7 +138,9 @@ def effective(field: Value) -> Value:
 
 
 def _negated_if(sign: Value, number: Value) -> Value:
-    return ((number ^ sign.replicate(len(number))) + sign)[: len(number)]
+    # A magnitude below a zero bit: as wide as that its negative fits, and what is carried out is -0 alone.
+    negated = Ranged.of((number ^ sign.replicate(len(number))) + sign)
+    return wrap(negated, len(number), is_signed=False).value
 
 
 def shifted_right(m: Module, number: Value, distance: Value, is_signed: bool, name: str) -> Value:

@@ -7,29 +7,26 @@ a column of such elements move from row to row, and the constant is added once f
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import reduce
-from typing import get_args
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from golden.baseline.axcore import COMPENSATION, FRACTION_BITS
 from golden.interval import Interval
 from hdl.float32 import BIAS
 from hdl.fp16 import Fp16Fields
-from hdl.heap import AdderCells, BitHeap
+from hdl.heap import BitHeap
 from hdl.modules import NamedComponent
 from hdl.normalise import align_right
-from hdl.pe_parameters import WeightPlace
 from hdl.ranges import Ranged, extend, wrap
-from hdl.weights import WeightBuffer, levels_layout
 
-from .fp_int import scales_layout
 from .fused_loop import ProductWindow
 from .group_end import GroupEnd
+from .group_scale import scales_layout
+from .lanes import LaneParameters, ScaledElement
 
 __all__ = ["ApproximateProduct", "AxCore", "AxCoreParameters"]
 
@@ -107,18 +104,15 @@ class ApproximateProduct(NamedComponent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AxCoreParameters:
+class AxCoreParameters(LaneParameters):
     """Everything that shapes an element.
 
     Parameters
     ----------
     lanes : int
         Products in one cycle: 1, 2, 4 or 8.
-    weights : str
-        "outside": at a port, held by registers that the rows of a column share; "inside": two banks of
-        registers in the element, of one code a lane.
-    adder_cells : AdderCells
-        The polarity of the library's adder cells.
+    weights, adder_cells
+        As for `LaneParameters`.
 
     Raises
     ------
@@ -126,38 +120,13 @@ class AxCoreParameters:
         A parameter is out of its range.
     """
 
-    lanes: int = 4
-    weights: WeightPlace = "outside"
-    adder_cells: AdderCells = AdderCells.PLAIN
-
-    def __post_init__(self) -> None:
-        if self.lanes not in (1, 2, 4, 8):
-            raise ValueError(f"lanes must be 1, 2, 4 or 8, not {self.lanes}")
-        if self.weights not in get_args(WeightPlace):
-            raise ValueError(f"weights must be outside or inside, not {self.weights!r}")
-
-    @property
-    def macs_per_cycle(self) -> Fraction:
-        """One a lane."""
-        return Fraction(self.lanes)
-
     @property
     def latency(self) -> int:
         """Cycles from the last operands of a row to its result."""
         return 6
 
-    @property
-    def name(self) -> str:
-        """The parameters in a word."""
-        inverting = "_inv" if self.adder_cells is AdderCells.INVERTING else ""
-        return f"{self.lanes}_w{self.weights}{inverting}"
 
-    def with_cells(self, adder_cells: AdderCells) -> AxCoreParameters:
-        """The same for another library."""
-        return replace(self, adder_cells=adder_cells)
-
-
-class AxCore(NamedComponent):
+class AxCore(ScaledElement):
     """Approximate products added without normalising, `A <- round_fp32(A + G * scale)` once a group.
 
     Parameters
@@ -168,43 +137,16 @@ class AxCore(NamedComponent):
     -------
     activations : In(stream.Signature(values, first, last))
         An FP16 value a lane; `first` and `last` mark a group of up to 64.
-    levels : In(levels_layout(lanes, 4))
-        Weights outside: the E2M1 codes of the lanes, which change with the activations.
-    load : In(stream.Signature(levels_layout(lanes, 4)))
-        Weights inside: one set for each item of `activations`.
-    groups : In(stream.Signature(scales_layout()))
-        One item a group.
-    results : Out(stream.Signature(32))
-        FP32, one a row.
-    nonfinite : Out(1)
-        Sticky: an activation or a scale was infinite or NaN, and replaced (contract, section 1).
-    clear_nonfinite : In(1)
-        Clears it, unless it happens again in the same cycle.
+    levels, load
+        E2M1 codes, as `LaneElement` has them.
+    groups, results, nonfinite, clear_nonfinite
+        As `ScaledElement` has them, with `scales_layout`; flagged are activations and scales.
     """
-
-    activations: stream.Interface
-    levels: data.View[data.ArrayLayout]
-    load: stream.Interface
-    groups: stream.Interface
-    results: stream.Interface
-    nonfinite: Signal
-    clear_nonfinite: Signal
 
     def __init__(self, parameters: AxCoreParameters):
         self.parameters = p = parameters
-        layout = levels_layout(p.lanes, _CODE_BITS)
-        inside = p.weights == "inside"
         beat = data.StructLayout({"values": 16 * p.lanes, "first": 1, "last": 1})
-        super().__init__(
-            {
-                "activations": In(stream.Signature(beat)),
-                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
-                "groups": In(stream.Signature(scales_layout())),
-                "results": Out(stream.Signature(32)),
-                "nonfinite": Out(1),
-                "clear_nonfinite": In(1),
-            }
-        )
+        super().__init__(beat, scales_layout(), lanes=p.lanes, level_bits=_CODE_BITS, place=p.weights)
 
     @property
     def module_name(self) -> str:
@@ -217,7 +159,7 @@ class AxCore(NamedComponent):
         p = self.parameters
         full, free, beat, added = (Signal(name=name) for name in ("full", "free", "beat", "added"))
         begins, ends = Signal(reset_less=True), Signal(reset_less=True)
-        weights_ready, codes = self._weights(m, beat)
+        weights_ready, codes = self.weights(m, beat)
         given = self.activations.payload
         m.d.comb += [
             self.activations.ready.eq(weights_ready & free),
@@ -252,30 +194,14 @@ class AxCore(NamedComponent):
             end.sums.valid.eq(full),
             end.sums.payload.total.eq(Cat(Const(0, _ZEROS), held)),
             end.sums.payload.field.eq((Ranged.of(field) + Ranged.constant(offset)).value),
-            end.groups.payload.eq(self.groups.payload),
-            end.groups.valid.eq(self.groups.valid),
-            self.groups.ready.eq(end.groups.ready),
-            self.results.payload.eq(end.results.payload),
-            self.results.valid.eq(end.results.valid),
-            end.results.ready.eq(self.results.ready),
+        ]
+        connect(m, flipped(self.groups), end.groups)
+        connect(m, end.results, flipped(self.results))
+        m.d.comb += [
             end.clear_nonfinite.eq(self.clear_nonfinite),
             self.nonfinite.eq(end.nonfinite | seen),
         ]
         return m
-
-    def _weights(self, m: Module, retire: Value) -> tuple[Value, Value]:
-        """Whether the weights are there, and they."""
-        p = self.parameters
-        if p.weights == "outside":
-            return Const(1, 1), self.levels.as_value()
-        m.submodules.weights = buffer = WeightBuffer(lanes=p.lanes, level_bits=_CODE_BITS)
-        m.d.comb += [
-            buffer.load.payload.eq(self.load.payload),
-            buffer.load.valid.eq(self.load.valid),
-            self.load.ready.eq(buffer.load.ready),
-            buffer.retire.eq(retire),
-        ]
-        return buffer.valid, buffer.levels.as_value()
 
     def _add(
         self, m: Module, terms: list[tuple[Signal, Signal]], begins: Value, go: Value

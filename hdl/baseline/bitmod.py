@@ -24,6 +24,7 @@ from hdl.accumulator import result_layout
 from hdl.fp16 import Fp16Fields
 from hdl.heap import AdderCells, Bit, BitHeap
 from hdl.modules import NamedComponent
+from hdl.ranges import Ranged, assign, wrap
 
 from .aligner import effective, shifted_right
 from .block_accumulator import BlockAccumulator, BlockAccumulatorParameters
@@ -224,8 +225,8 @@ class BitMod(NamedComponent):
         own = []
         for i, fields in enumerate(elements):
             own.append(Signal(_EXPONENT_BITS, name=f"exponent_{i}"))
-            sum_of_both = effective(fields.field) + self.terms[i].shift
-            m.d.comb += own[-1].eq(sum_of_both[:_EXPONENT_BITS])
+            sum_of_both = Ranged.of(effective(fields.field) + self.terms[i].shift)
+            m.d.comb += assign(Ranged.of(own[-1]), sum_of_both)
         old = Signal(_EXPONENT_BITS)
         m.d.comb += old.eq(exponent & ~first.replicate(_EXPONENT_BITS))
         now = _largest(m, [*own, old])
@@ -265,7 +266,7 @@ def _largest(m: Module, numbers: list[Signal]) -> Signal:
 def _difference(m: Module, large: Value, small: Value, name: str) -> Signal:
     """`large - small`, which is not negative."""
     result = Signal(len(large), name=name)
-    m.d.comb += result.eq((large - small)[: len(large)])
+    m.d.comb += result.eq(wrap(Ranged.of(large - small), len(large), is_signed=False).value)
     return result
 
 

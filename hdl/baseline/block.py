@@ -8,15 +8,15 @@ from typing import Literal, get_args
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
 from golden.baseline.align import aligned_range
 from golden.bitplanes import Encoding
 from golden.interval import Interval
 from hdl.heap import AdderCells, Bit, BitHeap
-from hdl.modules import NamedComponent
 from hdl.pe_parameters import WeightPlace
-from hdl.weights import WeightBuffer, levels_layout
+
+from .lanes import LaneElement
 
 __all__ = ["BlockDot", "BlockParameters", "Products", "lanes_layout"]
 
@@ -121,10 +121,9 @@ class BlockParameters:
     def name(self) -> str:
         """The parameters in a word."""
         short = {"twos-complement": "tc", "sign-magnitude": "sm"}
-        inverting = "_inv" if self.adder_cells is AdderCells.INVERTING else ""
         wires = f"{short[self.encoding]}{short[self.wires]}"
         kind = f"{self.block}_{self.lanes}x{self.bits}x{self.level_bits}_{wires}"
-        return f"{kind}_{self.products}_w{self.weights}{inverting}"
+        return f"{kind}_{self.products}_w{self.weights}{self.adder_cells.suffix}"
 
 
 def lanes_layout(parameters: BlockParameters) -> data.StructLayout:
@@ -135,7 +134,7 @@ def lanes_layout(parameters: BlockParameters) -> data.StructLayout:
     return data.StructLayout({"values": parameters.lanes * parameters.bits, **flags})
 
 
-class BlockDot(NamedComponent):
+class BlockDot(LaneElement):
     """`T = sum_i q_i * level_i` over a block, `lanes` products a cycle, exact.
 
     All products of a cycle and the sum so far are in one bit heap, whose result is registered. While a sum
@@ -148,30 +147,18 @@ class BlockDot(NamedComponent):
     Members
     -------
     activations : In(stream.Signature(lanes_layout(parameters)))
-    levels : In(levels_layout(lanes, level_bits))
-        Weights outside: those of the beat, which change with it.
-    load : In(stream.Signature(levels_layout(lanes, level_bits)))
-        Weights inside: one set a beat, in order.
+    levels, load
+        As `LaneElement` has them.
     sum : Out(stream.Signature(signed(sum_bits)))
         One a block, the cycle after its last beat.
     """
 
-    activations: stream.Interface
-    levels: data.View[data.ArrayLayout]
-    load: stream.Interface
     sum: stream.Interface
 
     def __init__(self, parameters: BlockParameters):
         self.parameters = p = parameters
-        layout = levels_layout(p.lanes, p.level_bits)
-        inside = p.weights == "inside"
-        super().__init__(
-            {
-                "activations": In(stream.Signature(lanes_layout(p))),
-                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
-                "sum": Out(stream.Signature(signed(p.sum_bits))),
-            }
-        )
+        total = {"sum": Out(stream.Signature(signed(p.sum_bits)))}
+        super().__init__(lanes_layout(p), total, lanes=p.lanes, level_bits=p.level_bits, place=p.weights)
 
     @property
     def module_name(self) -> str:
@@ -185,18 +172,7 @@ class BlockDot(NamedComponent):
         full, beat = Signal(), Signal()
         beats = self.activations.payload
         last: Value = Const(1, 1) if p.beats == 1 else beats.last
-        weights_ready: Value = Const(1, 1)
-        if p.weights == "inside":
-            m.submodules.weights = weights = WeightBuffer(lanes=p.lanes, level_bits=p.level_bits)
-            m.d.comb += [
-                weights.load.payload.eq(self.load.payload),
-                weights.load.valid.eq(self.load.valid),
-                self.load.ready.eq(weights.load.ready),
-                weights.retire.eq(beat),
-            ]
-            weights_ready, levels = weights.valid, weights.levels.as_value()
-        else:
-            levels = self.levels.as_value()
+        weights_ready, levels = self.weights(m, beat)
         m.d.comb += [
             self.activations.ready.eq((~full | self.sum.ready) & weights_ready),
             beat.eq(self.activations.valid & self.activations.ready),

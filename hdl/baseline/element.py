@@ -7,19 +7,18 @@ from typing import Any
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.accumulator import Accumulator, result_layout
-from hdl.modules import NamedComponent
-from hdl.weights import levels_layout
 
 from .block import BlockDot, BlockParameters, lanes_layout
 from .block_accumulator import BlockAccumulator
+from .lanes import LaneElement
 
 __all__ = ["BlockElement"]
 
 
-class BlockElement(NamedComponent):
+class BlockElement(LaneElement):
     """FP32 sums over blocks of activations times integer weights.
 
     Parameters
@@ -38,7 +37,7 @@ class BlockElement(NamedComponent):
     activations : In(stream.Signature(lanes_layout(block)))
         `lanes` integers a cycle.
     levels, load
-        Weights, as `BlockDot` has them.
+        Weights, as `LaneElement` has them.
     groups : In(stream.Signature(groups))
         One item a block, taken with its sum: the cycle after its last beat, or later. Registers for it are
         those of a row (its exponent) and a column (its scale), none of the element.
@@ -49,9 +48,6 @@ class BlockElement(NamedComponent):
         As `Accumulator` has them, where weights have scales.
     """
 
-    activations: stream.Interface
-    levels: data.View[data.ArrayLayout]
-    load: stream.Interface
     groups: stream.Interface
     results: stream.Interface
     nonfinite: Signal
@@ -67,17 +63,18 @@ class BlockElement(NamedComponent):
     ):
         self.block = block
         self.has_scales = has_scales
-        layout = levels_layout(block.lanes, block.level_bits)
-        inside = block.weights == "inside"
         flags = {"nonfinite": Out(1), "clear_nonfinite": In(1)} if has_scales else {}
+        others = {
+            "groups": In(stream.Signature(groups)),
+            "results": Out(stream.Signature(result_layout(32, slot_bits))),
+            **flags,
+        }
         super().__init__(
-            {
-                "activations": In(stream.Signature(lanes_layout(block))),
-                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
-                "groups": In(stream.Signature(groups)),
-                "results": Out(stream.Signature(result_layout(32, slot_bits))),
-                **flags,
-            }
+            lanes_layout(block),
+            others,
+            lanes=block.lanes,
+            level_bits=block.level_bits,
+            place=block.weights,
         )
 
     @abstractmethod
@@ -89,28 +86,17 @@ class BlockElement(NamedComponent):
         m = Module()
         m.submodules.dot = dot = BlockDot(self.block)
         m.submodules.accumulator = accumulator = self.accumulator(m)
-        if self.block.weights == "inside":
-            m.d.comb += [
-                dot.load.payload.eq(self.load.payload),
-                dot.load.valid.eq(self.load.valid),
-                self.load.ready.eq(dot.load.ready),
-            ]
-        else:
-            m.d.comb += dot.levels.eq(self.levels)
+        self.pass_weights(m, dot)
+        connect(m, flipped(self.activations), dot.activations)
         sums: Any = accumulator.sums
         m.d.comb += [
-            dot.activations.payload.eq(self.activations.payload),
-            dot.activations.valid.eq(self.activations.valid),
-            self.activations.ready.eq(dot.activations.ready),
             sums.valid.eq(dot.sum.valid & self.groups.valid),
             dot.sum.ready.eq(sums.ready & self.groups.valid),
             self.groups.ready.eq(sums.ready & dot.sum.valid),
             sums.payload.sum.eq(dot.sum.payload),
             *(sums.payload[name].eq(self.groups.payload[name]) for name, _ in self.groups.payload.shape()),
-            self.results.payload.eq(accumulator.results.payload),
-            self.results.valid.eq(accumulator.results.valid),
-            accumulator.results.ready.eq(self.results.ready),
         ]
+        connect(m, accumulator.results, flipped(self.results))
         if self.has_scales:
             m.d.comb += [
                 self.nonfinite.eq(accumulator.nonfinite),

@@ -10,108 +10,34 @@ other, each beginning when the other is half done. Then a group ends every 16 cy
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import get_args
+from dataclasses import dataclass
 
-from amaranth.hdl import Const, Module, Signal, Value, signed
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib.wiring import connect, flipped
 
-from golden.interval import Interval
-from hdl.float32 import BIAS, EXPONENT_BITS
-from hdl.fp16 import Fp16Fields
-from hdl.heap import AdderCells
-from hdl.modules import NamedComponent
-from hdl.multiplier import signed_product
-from hdl.pe_parameters import WeightPlace
-from hdl.ranges import Ranged, assign
-from hdl.weights import WeightBuffer, levels_layout
+from hdl.slots import selected
 
-from .fp_fp import normalised_significand, operands_layout
-from .fused_loop import FusedLoop, ProductWindow, selected
-from .group_scale import GroupScale
+from .fp_fp import operands_layout
+from .fused_loop import FusedLoop
+from .group_scale import GroupScale, scales_layout
+from .lanes import LaneParameters, ScaledElement
+from .products import LEVEL_PRODUCTS, LevelProduct
 
-__all__ = ["LEVEL_PRODUCTS", "FpInt", "FpIntParameters", "LevelProduct", "scales_layout"]
+__all__ = ["FpInt", "FpIntParameters"]
 
 _LEVEL_BITS = 4
-_LEVELS = Interval.of_bits(_LEVEL_BITS, signed=True)
-_SIGNIFICANDS = Interval(0, 2047)
-#: A significand of 2^9 to 2047 times a level of 1 to 8: the leading bit is bit 9 at least, bit 13 at most.
-LEVEL_PRODUCTS = ProductWindow(largest=8 * 2047, lack=4)
-
-
-class LevelProduct(NamedComponent):
-    """The exact product of an FP16 value and an INT4 level as `FusedLoop` takes it, combinational.
-
-    An activation that is not finite is replaced as contract 1 says.
-
-    Parameters
-    ----------
-    cells : AdderCells
-        The adder cells to build from.
-
-    Members
-    -------
-    value : In(16)
-    level : In(signed(4))
-    product : Out(signed)
-    field : Out(8)
-    nonfinite : Out(1)
-        The activation was replaced.
-    """
-
-    clocked = False
-    value: Signal
-    level: Signal
-    product: Signal
-    field: Signal
-    nonfinite: Signal
-
-    def __init__(self, cells: AdderCells = AdderCells.PLAIN):
-        self.cells = cells
-        ports = {"value": In(16), "level": In(signed(_LEVEL_BITS))}
-        product = Out(signed(LEVEL_PRODUCTS.product.bits))
-        super().__init__({**ports, "product": product, "field": Out(EXPONENT_BITS), "nonfinite": Out(1)})
-
-    @property
-    def module_name(self) -> str:
-        """`baseline_level_product`, or with `_inv`."""
-        return f"baseline_level_product{'_inv' if self.cells is AdderCells.INVERTING else ''}"
-
-    def build(self) -> Module:
-        """Normalise the activation, multiply, count."""
-        m = Module()
-        m.submodules.fields = fields = Fp16Fields()
-        significand, exponent, distance = normalised_significand(m, fields.significand, fields.field, "value")
-        product = signed_product(
-            m, Ranged(self.level, _LEVELS), Ranged(significand, _SIGNIFICANDS), fields.sign, self.cells
-        )
-        # Units of 2^(exponent - 25); the top bit of the product is bit 13.
-        offset = BIAS - 25 + LEVEL_PRODUCTS.product.bits - 2
-        field = Ranged.of(exponent) + Ranged.constant(offset) - Ranged.of(distance)
-        m.d.comb += [
-            fields.value.eq(self.value),
-            self.nonfinite.eq(fields.nonfinite),
-            assign(Ranged(self.product, LEVEL_PRODUCTS.product), product),
-            assign(Ranged.of(self.field), field),
-        ]
-        return m
 
 
 @dataclass(frozen=True, kw_only=True)
-class FpIntParameters:
+class FpIntParameters(LaneParameters):
     """Everything that shapes an element.
 
     Parameters
     ----------
     lanes : int
         Multipliers with an FP32 adder each: 1, 2, 4 or 8.
-    weights : str
-        "outside": at a port, held by registers that the rows of a column share; "inside": two banks of
-        registers in the element, of one level a lane.
-    adder_cells : AdderCells
-        The polarity of the library's adder cells.
+    weights, adder_cells
+        As for `LaneParameters`.
 
     Raises
     ------
@@ -119,48 +45,18 @@ class FpIntParameters:
         A parameter is out of its range.
     """
 
-    lanes: int = 4
-    weights: WeightPlace = "outside"
-    adder_cells: AdderCells = AdderCells.PLAIN
-
-    def __post_init__(self) -> None:
-        if self.lanes not in (1, 2, 4, 8):
-            raise ValueError(f"lanes must be 1, 2, 4 or 8, not {self.lanes}")
-        if self.weights not in get_args(WeightPlace):
-            raise ValueError(f"weights must be outside or inside, not {self.weights!r}")
-
     @property
     def slots(self) -> int:
         """Groups under way."""
         return 2
 
     @property
-    def macs_per_cycle(self) -> Fraction:
-        """One a lane."""
-        return Fraction(self.lanes)
-
-    @property
     def latency(self) -> int:
         """Cycles from the last operands of a row to its result, when nothing waits."""
         return 3 + 2 * (self.lanes - 1) + 3
 
-    @property
-    def name(self) -> str:
-        """The parameters in a word."""
-        inverting = "_inv" if self.adder_cells is AdderCells.INVERTING else ""
-        return f"{self.lanes}_w{self.weights}{inverting}"
 
-    def with_cells(self, adder_cells: AdderCells) -> FpIntParameters:
-        """The same for another library."""
-        return replace(self, adder_cells=adder_cells)
-
-
-def scales_layout() -> data.StructLayout:
-    """What belongs to a whole group: the FP16 bits of its scale, and where a row begins and ends."""
-    return data.StructLayout({"scale": 16, "first": 1, "last": 1})
-
-
-class FpInt(NamedComponent):
+class FpInt(ScaledElement):
     """`G <- round_fp32(G + x * level)` in every lane, `A <- round_fp32(A + G * scale)` at the end of a group.
 
     Parameters
@@ -172,42 +68,16 @@ class FpInt(NamedComponent):
     activations : In(stream.Signature(operands_layout(lanes, 1)))
         An FP16 value a lane. `first` and `last` mark a group, `slot` tells the two groups under way apart;
         operands of one slot are taken two cycles apart.
-    levels : In(levels_layout(lanes, 4))
-        Weights outside: the levels of the lanes, which change with the activations.
-    load : In(stream.Signature(levels_layout(lanes, 4)))
-        Weights inside: one set for each item of `activations`.
-    groups : In(stream.Signature(scales_layout()))
-        One item a group, in the order in which groups end.
-    results : Out(stream.Signature(32))
-        FP32, one a row.
-    nonfinite : Out(1)
-        Sticky: an activation or a scale was infinite or NaN, and replaced (contract, section 1).
-    clear_nonfinite : In(1)
-        Clears it, unless it happens again in the same cycle.
+    levels, load
+        INT4, as `LaneElement` has them.
+    groups, results, nonfinite, clear_nonfinite
+        As `ScaledElement` has them, with `scales_layout`; flagged are activations and scales.
     """
-
-    activations: stream.Interface
-    levels: data.View[data.ArrayLayout]
-    load: stream.Interface
-    groups: stream.Interface
-    results: stream.Interface
-    nonfinite: Signal
-    clear_nonfinite: Signal
 
     def __init__(self, parameters: FpIntParameters):
         self.parameters = p = parameters
-        layout = levels_layout(p.lanes, _LEVEL_BITS)
-        inside = p.weights == "inside"
-        super().__init__(
-            {
-                "activations": In(stream.Signature(operands_layout(p.lanes, 1))),
-                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
-                "groups": In(stream.Signature(scales_layout())),
-                "results": Out(stream.Signature(32)),
-                "nonfinite": Out(1),
-                "clear_nonfinite": In(1),
-            }
-        )
+        beat = operands_layout(p.lanes, 1)
+        super().__init__(beat, scales_layout(), lanes=p.lanes, level_bits=_LEVEL_BITS, place=p.weights)
 
     @property
     def module_name(self) -> str:
@@ -221,18 +91,7 @@ class FpInt(NamedComponent):
         m.submodules.loop = loop = FusedLoop(LEVEL_PRODUCTS, p.lanes, p.slots, registered=True)
         given, to = self.activations.payload, loop.products.payload
         beat = Signal()
-        weights_ready: Value = Const(1, 1)
-        if p.weights == "inside":
-            m.submodules.weights = buffer = WeightBuffer(lanes=p.lanes, level_bits=_LEVEL_BITS)
-            m.d.comb += [
-                buffer.load.payload.eq(self.load.payload),
-                buffer.load.valid.eq(self.load.valid),
-                self.load.ready.eq(buffer.load.ready),
-                buffer.retire.eq(beat),
-            ]
-            weights_ready, levels = buffer.valid, buffer.levels.as_value()
-        else:
-            levels = self.levels.as_value()
+        weights_ready, levels = self.weights(m, beat)
         m.d.comb += [
             beat.eq(self.activations.valid & self.activations.ready),
             loop.products.valid.eq(self.activations.valid & weights_ready),
@@ -272,10 +131,8 @@ class FpInt(NamedComponent):
             tail.sums.payload.scale.eq(self.groups.payload.scale),
             tail.sums.payload.first.eq(self.groups.payload.first & (lane == 0)),
             tail.sums.payload.last.eq(self.groups.payload.last & final),
-            self.results.payload.eq(tail.results.payload),
-            self.results.valid.eq(tail.results.valid),
-            tail.results.ready.eq(self.results.ready),
         ]
+        connect(m, tail.results, flipped(self.results))
         with m.If(moved):
             m.d.sync += lane.eq(lane + 1)
         return moved & final & tail.nonfinite

@@ -6,7 +6,6 @@ elements get, with a register in its middle, so that both run at one clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
@@ -17,9 +16,10 @@ from golden.interval import Interval
 from hdl.float32 import EXPONENT_BITS, WORD_BITS
 from hdl.fused_add import AlignedSum, RoundedWord
 from hdl.modules import NamedComponent
+from hdl.slots import selected, slot_field, store
 from hdl.window import Window
 
-__all__ = ["FusedLoop", "ProductWindow", "products_layout", "selected", "words_layout"]
+__all__ = ["FusedLoop", "ProductWindow", "products_layout", "words_layout"]
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,6 @@ class ProductWindow(Window):
         return self.lack
 
 
-def _slot(bits: int) -> dict[str, int]:
-    return {"slot": bits} if bits else {}
-
-
 def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLayout:
     """A product for each lane with the exponent field of its top bit, whose accumulators they go to, and
     where sums begin and end.
@@ -63,7 +59,7 @@ def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLa
         {
             "products": data.ArrayLayout(signed(window.product.bits), lanes),
             "fields": data.ArrayLayout(EXPONENT_BITS, lanes),
-            **_slot(slot_bits),
+            **slot_field(slot_bits),
             "first": 1,
             "last": 1,
         }
@@ -72,16 +68,7 @@ def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLa
 
 def words_layout(lanes: int, slot_bits: int) -> data.StructLayout:
     """An ordered word (`hdl.float32`) for each lane, and whose they are."""
-    return data.StructLayout({"words": data.ArrayLayout(WORD_BITS, lanes), **_slot(slot_bits)})
-
-
-def selected(values: Sequence[Value], index: Value) -> Value:
-    """One of the values, by a tree of multiplexers; an odd one out moves up as it is."""
-    level = list(values)
-    for bit in index:
-        pairs: list[Value] = [Mux(bit, high, low) for low, high in zip(level[::2], level[1::2], strict=False)]
-        level = pairs + level[2 * len(pairs) :]
-    return level[0]
+    return data.StructLayout({"words": data.ArrayLayout(WORD_BITS, lanes), **slot_field(slot_bits)})
 
 
 class FusedLoop(NamedComponent):
@@ -195,9 +182,7 @@ class FusedLoop(NamedComponent):
         total_field = Signal(EXPONENT_BITS, name=f"total_field_{lane}", reset_less=True)
         inexact = Signal(name=f"inexact_{lane}", reset_less=True)
         words = [Signal(WORD_BITS, name=f"word_{lane}_{i}", reset_less=True) for i in range(self.slots)]
-        for i, word in enumerate(words):
-            with m.If(write & (to == i) if self.slots > 1 else write):
-                m.d.sync += word.eq(rounded.word)
+        store(m, words, rounded.word, write, to)
         current = Signal(WORD_BITS, name=f"word_{lane}")
         m.d.comb += [
             current.eq(selected(words, read)),

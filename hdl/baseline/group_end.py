@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hdl.float32 import EXPONENT_BITS, WORD_BITS
 from hdl.fused_add import RoundedWord
@@ -12,8 +12,7 @@ from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.window import Window
 
-from .fp_int import scales_layout
-from .group_scale import GroupScale
+from .group_scale import GroupScale, scales_layout
 
 __all__ = ["GroupEnd", "totals_layout"]
 
@@ -72,7 +71,7 @@ class GroupEnd(NamedComponent):
     @property
     def module_name(self) -> str:
         """For instance `baseline_group_end_49`."""
-        return f"baseline_group_end_{self.window.bits}{'_inv' if self.cells is AdderCells.INVERTING else ''}"
+        return f"baseline_group_end_{self.window.bits}{self.cells.suffix}"
 
     def build(self) -> Module:
         """A register between rounding and scaling."""
@@ -95,10 +94,8 @@ class GroupEnd(NamedComponent):
             tail.sums.payload.last.eq(groups.last),
             moved.eq(waiting & tail.sums.ready),
             self.groups.ready.eq(moved),
-            self.results.payload.eq(tail.results.payload),
-            self.results.valid.eq(tail.results.valid),
-            tail.results.ready.eq(self.results.ready),
         ]
+        connect(m, tail.results, flipped(self.results))
         m.d.sync += [
             waiting.eq(taken | (waiting & ~moved)),
             self.nonfinite.eq((moved & tail.nonfinite) | (self.nonfinite & ~self.clear_nonfinite)),

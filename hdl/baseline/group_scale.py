@@ -7,93 +7,23 @@ integers).
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from golden.interval import Interval
-from hdl.float32 import EXPONENT_BITS, WORD_BITS, OrderedWord, fp32_bits
-from hdl.fp16 import Fp16Fields
-from hdl.heap import AdderCells, BitHeap
+from hdl.float32 import WORD_BITS, fp32_bits
+from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
-from hdl.multiplier import signed_product
-from hdl.ranges import Ranged, assign
 
-from .fp_fp import normalised_significand
-from .fused_loop import FusedLoop, ProductWindow
+from .fused_loop import FusedLoop
+from .products import SCALED, ScaledWord
 
-__all__ = ["SCALED", "GroupScale", "ScaledWord", "group_words_layout"]
-
-#: A significand of 2^23 to 2^24 times one of 2^9 to 2047: the leading bit is bit 32 at least, 34 at most.
-SCALED = ProductWindow(largest=(1 << 24) * 2047, lack=2)
+__all__ = ["GroupScale", "group_words_layout", "scales_layout"]
 
 
-class ScaledWord(NamedComponent):
-    """The exact product of an FP32 value and an FP16 scale as `FusedLoop` takes it, combinational.
-
-    A scale that is not finite is replaced as contract 1 says.
-
-    Parameters
-    ----------
-    cells : AdderCells
-        The adder cells to build from.
-
-    Members
-    -------
-    word : In(32)
-        An ordered word (`hdl.float32`): zero, or at least `2^-63` in magnitude.
-    scale : In(16)
-    product : Out(signed)
-    field : Out(8)
-    nonfinite : Out(1)
-        The scale was replaced.
-    """
-
-    clocked = False
-    word: Signal
-    scale: Signal
-    product: Signal
-    field: Signal
-    nonfinite: Signal
-
-    def __init__(self, cells: AdderCells = AdderCells.PLAIN):
-        self.cells = cells
-        ports = {"word": In(WORD_BITS), "scale": In(16), "product": Out(signed(SCALED.product.bits))}
-        super().__init__({**ports, "field": Out(EXPONENT_BITS), "nonfinite": Out(1)})
-
-    @property
-    def module_name(self) -> str:
-        """`baseline_scaled_word`, or with `_inv`."""
-        return f"baseline_scaled_word{'_inv' if self.cells is AdderCells.INVERTING else ''}"
-
-    def build(self) -> Module:
-        """Unpack, multiply, add exponents."""
-        m = Module()
-        m.submodules.fields = fields = Fp16Fields()
-        value = OrderedWord(self.word)
-        factor, exponent, distance = normalised_significand(m, fields.significand, fields.field, "scale")
-        significand = Signal(signed(25))
-        product = signed_product(
-            m,
-            Ranged(significand, Interval.of_bits(25, signed=True)),
-            Ranged(factor, Interval(0, 2047)),
-            fields.sign,
-            self.cells,
-        )
-        heap = BitHeap(EXPONENT_BITS, self.cells, prefix="field_")
-        heap.add_number(value.field)
-        heap.add_number(exponent)
-        heap.add_number(distance, subtract=True)
-        # Units of 2^(field - 127 - 23) and of 2^(exponent - 25); the top bit of the product is bit 34.
-        heap.constant += SCALED.product.bits - 2 - 23 - 25
-        m.d.comb += [
-            fields.value.eq(self.scale),
-            self.nonfinite.eq(fields.nonfinite),
-            significand.eq(Cat(value.significand & ~value.is_zero.replicate(25)).as_signed()),
-            assign(Ranged(self.product, SCALED.product), product),
-            self.field.eq(heap.sum(m)),
-        ]
-        return m
+def scales_layout() -> data.StructLayout:
+    """What belongs to a whole group: the FP16 bits of its scale, and where a row begins and ends."""
+    return data.StructLayout({"scale": 16, "first": 1, "last": 1})
 
 
 def group_words_layout() -> data.StructLayout:
@@ -140,7 +70,7 @@ class GroupScale(NamedComponent):
     @property
     def module_name(self) -> str:
         """`baseline_group_scale`, or with `_inv`."""
-        return f"baseline_group_scale{'_inv' if self.cells is AdderCells.INVERTING else ''}"
+        return f"baseline_group_scale{self.cells.suffix}"
 
     def build(self) -> Module:
         """The product and the loop."""

@@ -10,27 +10,26 @@ sum is rounded to FP32 and multiplied by the scale of the group (`hdl.baseline.g
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import get_args
+from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data
 
 from golden.baseline.align import aligned_range
 from golden.baseline.ifpu import EXACT_MANTISSA_BITS
 from golden.interval import Interval
 from hdl.float32 import BIAS, EXPONENT_BITS
-from hdl.heap import AdderCells, Bit, BitHeap
-from hdl.modules import NamedComponent
-from hdl.pe_parameters import WeightPlace
+from hdl.heap import Bit, BitHeap
 from hdl.ranges import Ranged, assign, wrap
-from hdl.weights import WeightBuffer, levels_layout
+from hdl.slots import selected
 
 from .bfp import groups_layout
-from .fused_loop import ProductWindow, selected
+from .fused_loop import ProductWindow
 from .group_end import GroupEnd
+from .lanes import LaneParameters, ScaledElement
 
 __all__ = ["Ifpu", "IfpuParameters", "batches_layout"]
 
@@ -39,7 +38,7 @@ _GROUP = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class IfpuParameters:
+class IfpuParameters(LaneParameters):
     """Everything that shapes an element.
 
     Parameters
@@ -48,11 +47,8 @@ class IfpuParameters:
         Of an aligned magnitude, 11 to 40.
     lanes : int
         Activations that meet a bit of their weights in one cycle: 4, 8, 16 or 32.
-    weights : str
-        "outside": at a port, held by registers that the rows of a column share; "inside": two banks of
-        registers in the element, of one level a lane.
-    adder_cells : AdderCells
-        The polarity of the library's adder cells.
+    weights, adder_cells
+        As for `LaneParameters`.
 
     Raises
     ------
@@ -60,20 +56,17 @@ class IfpuParameters:
         A parameter is out of its range.
     """
 
+    lane_counts: ClassVar[Sequence[int]] = (4, 8, 16, 32)
+
     mantissa_bits: int = EXACT_MANTISSA_BITS
     lanes: int = 16
-    weights: WeightPlace = "outside"
-    adder_cells: AdderCells = AdderCells.PLAIN
 
     def __post_init__(self) -> None:
         if not 11 <= self.mantissa_bits <= EXACT_MANTISSA_BITS:
             raise ValueError(
                 f"mantissa_bits must be from 11 to {EXACT_MANTISSA_BITS}, not {self.mantissa_bits}"
             )
-        if self.lanes not in (4, 8, 16, 32):
-            raise ValueError(f"lanes must be 4, 8, 16 or 32, not {self.lanes}")
-        if self.weights not in get_args(WeightPlace):
-            raise ValueError(f"weights must be outside or inside, not {self.weights!r}")
+        super().__post_init__()
 
     @property
     def bits(self) -> int:
@@ -109,12 +102,7 @@ class IfpuParameters:
     @property
     def name(self) -> str:
         """The parameters in a word."""
-        inverting = "_inv" if self.adder_cells is AdderCells.INVERTING else ""
-        return f"{self.lanes}x{self.bits}_w{self.weights}{inverting}"
-
-    def with_cells(self, adder_cells: AdderCells) -> IfpuParameters:
-        """The same for another library."""
-        return replace(self, adder_cells=adder_cells)
+        return f"{self.lanes}x{self.bits}_{self.ending}"
 
 
 def batches_layout(parameters: IfpuParameters) -> data.StructLayout:
@@ -122,7 +110,7 @@ def batches_layout(parameters: IfpuParameters) -> data.StructLayout:
     return data.StructLayout({"values": parameters.lanes * parameters.bits, "first": 1, "last": 1})
 
 
-class Ifpu(NamedComponent):
+class Ifpu(ScaledElement):
     """`T = sum_i q_i * level_i`, exact, `A <- round_fp32(A + round_fp32(T * 2^k) * scale)`.
 
     `2^k` is the unit of the aligned activations, `k = E - 13 - bits`.
@@ -135,42 +123,17 @@ class Ifpu(NamedComponent):
     -------
     activations : In(stream.Signature(batches_layout(parameters)))
         Integers that FP16 values were aligned to, `lanes` of a group; each item is taken in its fourth cycle.
-    levels : In(levels_layout(lanes, 4))
-        Weights outside: the levels of the lanes, which change with the activations.
-    load : In(stream.Signature(levels_layout(lanes, 4)))
-        Weights inside: one set for each item of `activations`.
-    groups : In(stream.Signature(groups_layout(0)))
-        One item a group: exponent, scale, where a row of groups begins and ends.
-    results : Out(stream.Signature(32))
-        FP32, one a row.
-    nonfinite : Out(1)
-        Sticky: a scale was infinite or NaN, and replaced (contract, section 1).
-    clear_nonfinite : In(1)
-        Clears it, unless it happens again in the same cycle.
+    levels, load
+        INT4, as `LaneElement` has them.
+    groups, results, nonfinite, clear_nonfinite
+        As `ScaledElement` has them: exponent, scale, where a row of groups begins and ends; flagged are
+        scales.
     """
-
-    activations: stream.Interface
-    levels: data.View[data.ArrayLayout]
-    load: stream.Interface
-    groups: stream.Interface
-    results: stream.Interface
-    nonfinite: Signal
-    clear_nonfinite: Signal
 
     def __init__(self, parameters: IfpuParameters):
         self.parameters = p = parameters
-        layout = levels_layout(p.lanes, _LEVEL_BITS)
-        inside = p.weights == "inside"
-        super().__init__(
-            {
-                "activations": In(stream.Signature(batches_layout(p))),
-                "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
-                "groups": In(stream.Signature(groups_layout(0))),
-                "results": Out(stream.Signature(32)),
-                "nonfinite": Out(1),
-                "clear_nonfinite": In(1),
-            }
-        )
+        beat = batches_layout(p)
+        super().__init__(beat, groups_layout(0), lanes=p.lanes, level_bits=_LEVEL_BITS, place=p.weights)
 
     @property
     def module_name(self) -> str:
@@ -183,7 +146,7 @@ class Ifpu(NamedComponent):
         p = self.parameters
         full, free, beat, added = (Signal(name=name) for name in ("full", "free", "beat", "added"))
         step = Signal(2)
-        weights_ready, levels = self._weights(m, beat & (step == _LEVEL_BITS - 1))
+        weights_ready, levels = self.weights(m, beat & (step == _LEVEL_BITS - 1))
         given = self.activations.payload
         m.d.comb += [
             beat.eq(self.activations.valid & weights_ready & free),
@@ -233,20 +196,6 @@ class Ifpu(NamedComponent):
         m.d.comb += converted.eq(self._convert(m, held, full))
         return m
 
-    def _weights(self, m: Module, retire: Value) -> tuple[Value, Value]:
-        """Whether the weights are there, and they."""
-        p = self.parameters
-        if p.weights == "outside":
-            return Const(1, 1), self.levels.as_value()
-        m.submodules.weights = buffer = WeightBuffer(lanes=p.lanes, level_bits=_LEVEL_BITS)
-        m.d.comb += [
-            buffer.load.payload.eq(self.load.payload),
-            buffer.load.valid.eq(self.load.valid),
-            self.load.ready.eq(buffer.load.ready),
-            buffer.retire.eq(retire),
-        ]
-        return buffer.valid, buffer.levels.as_value()
-
     def _shifted(self, m: Module, value: Value, places: Value) -> Value:
         """`value * 2**places`."""
         for k, bit in enumerate(places):
@@ -271,10 +220,6 @@ class Ifpu(NamedComponent):
             end.groups.valid.eq(self.groups.valid),
             self.groups.ready.eq(end.groups.ready),
             *(end.groups.payload[name].eq(groups[name]) for name in ("scale", "first", "last")),
-            self.results.payload.eq(end.results.payload),
-            self.results.valid.eq(end.results.valid),
-            end.results.ready.eq(self.results.ready),
-            end.clear_nonfinite.eq(self.clear_nonfinite),
-            self.nonfinite.eq(end.nonfinite),
         ]
+        self.ending(m, end)
         return end.sums.ready

@@ -12,19 +12,18 @@ for a NaN, would need an adder for them, which no design here has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
 from amaranth.hdl import Module
 
 from golden.baseline.mxint8 import BLOCK, FRACTION_BITS, SCALE_BIAS
-from hdl.heap import AdderCells
-from hdl.pe_parameters import WeightPlace
 
 from .block import BlockParameters
 from .block_accumulator import BlockAccumulator, BlockAccumulatorParameters, scales_layout
 from .element import BlockElement
+from .lanes import LaneParameters
 
 __all__ = ["MxInt8", "MxInt8Parameters", "MxWeights"]
 
@@ -32,7 +31,7 @@ MxWeights = Literal["int4", "mxint8"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MxInt8Parameters:
+class MxInt8Parameters(LaneParameters):
     """Everything that shapes an element.
 
     Parameters
@@ -41,10 +40,8 @@ class MxInt8Parameters:
         Of the weights: "int4" with FP16 scales, or "mxint8".
     lanes : int
         Products in one cycle, up to 16: a block takes two cycles at least, as its accumulator does.
-    weights : str
-        "outside" or "inside", as for `BlockParameters`.
-    adder_cells : AdderCells
-        The polarity of the library's adder cells.
+    weights, adder_cells
+        As for `LaneParameters`.
 
     Raises
     ------
@@ -52,16 +49,14 @@ class MxInt8Parameters:
         A parameter is out of its range.
     """
 
+    lane_counts: ClassVar[Sequence[int]] = (1, 2, 4, 8, BLOCK // 2)
+
     kind: MxWeights = "int4"
-    lanes: int = 4
-    weights: WeightPlace = "outside"
-    adder_cells: AdderCells = AdderCells.PLAIN
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(MxWeights):
             raise ValueError(f"weights must be int4 or mxint8, not {self.kind!r}")
-        if not 1 <= self.lanes <= BLOCK // 2 or BLOCK % self.lanes:
-            raise ValueError(f"lanes must be 1, 2, 4, 8 or {BLOCK // 2}, not {self.lanes}")
+        super().__post_init__()
 
     @property
     def block(self) -> BlockParameters:
@@ -88,11 +83,6 @@ class MxInt8Parameters:
         )
 
     @property
-    def macs_per_cycle(self) -> Fraction:
-        """One a lane."""
-        return self.block.macs_per_cycle
-
-    @property
     def latency(self) -> int:
         """Cycles from the last beat of a row to its result."""
         return 1 + self.accumulator.latency
@@ -101,10 +91,6 @@ class MxInt8Parameters:
     def name(self) -> str:
         """The parameters in a word."""
         return self.block.name
-
-    def with_cells(self, adder_cells: AdderCells) -> MxInt8Parameters:
-        """The same for another library."""
-        return replace(self, adder_cells=adder_cells)
 
 
 class MxInt8(BlockElement):

@@ -3,15 +3,15 @@
 `BinarySum`: the element as it is built takes the planes of arbitrary codes in the order of
 `golden.binary_order`, under arbitrary stalls; after every beat its register is what that order says, and the
 result is the sum of the integer products, and reaches both ends of its range.
-`CorrectedSum`: what zero points add. `PackedDigits`: the decoder of three weights.
+`CorrectedSum`: what zero points add. `PackedDigits`: the decoder of three weights. Each takes a fault, for
+the twins that must fail (`sim.proofs.binary_theorems`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial, reduce
+from functools import reduce
 from operator import add
+from typing import Literal
 
 import numpy as np
 from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Elaboratable, Module, Mux, Signal, Value, signed
@@ -24,20 +24,11 @@ from hdl.binary import BinaryElement, BinaryParameters, binary_flags
 from hdl.binary_correction import CorrectionParameters, ZeroCorrection
 from hdl.binary_weights import BaseFiveDecoder
 
-from .theorem import Theorem
+from .binary_faults import Fault, faulty_order
 
-__all__ = ["BinarySum", "CorrectedSum", "NarrowBinary", "PackedDigits", "binary_theorems"]
+__all__ = ["BinarySum", "CorrectedSum", "CorrectionFault", "PackedDigits", "binary_order"]
 
-_Design = tuple[Elaboratable, list[Value]]
-
-
-class NarrowBinary(BinaryParameters):
-    """A twin with a fault: its accumulator lacks one bit."""
-
-    @property
-    def sum_bits(self) -> int:
-        """One bit less than the sum needs."""
-        return self.exact_bits - 1
+CorrectionFault = Literal["", "off by one", "unsigned"]
 
 
 class BinarySum(Elaboratable):
@@ -46,25 +37,23 @@ class BinarySum(Elaboratable):
     Parameters
     ----------
     parameters : BinaryParameters
-        Signed or unsigned on either side, with as many terms as lanes.
+        Of the codes: signed or unsigned on either side, with as many terms as lanes.
     fault : str
-        "" or, for twins: "signs", the order takes no top plane for negative; "shift", no step shifts.
+        For twins: what is wrong with the beats, see `sim.proofs.binary_faults`.
+    element : BinaryElement or None
+        For twins: an element for other codes, or with a fault of its own. None: the one for these.
     """
 
-    def __init__(self, parameters: BinaryParameters, fault: str = ""):
+    def __init__(self, parameters: BinaryParameters, fault: Fault = "", element: BinaryElement | None = None):
         p = parameters
         if "either" in (p.activations, p.weights) or p.terms != p.lanes:
             raise ValueError(f"this proof is for one kind of sign and one group of lanes, not for {p}")
-        self.parameters = p
-        self.element = BinaryElement(p)
-        self.steps = [self._faulty(step, fault) for step in _order(p)]
+        self.codes = p
+        self.element = element or BinaryElement(p)
+        self.parameters = built = self.element.parameters
+        self.steps = faulty_order(binary_order(built), fault)
         self.signs = p.activations == "signed", p.weights == "signed"
-
-    @staticmethod
-    def _faulty(step: Step, fault: str) -> Step:
-        if fault == "signs":
-            return replace(step, activations_negative=False, weights_negative=False)
-        return replace(step, shifts=False) if fault == "shift" else step
+        self.fault = fault
 
     def ports(self) -> list[Value]:
         """What is free, and the result."""
@@ -98,8 +87,8 @@ class BinarySum(Elaboratable):
         m.d.comb += [
             Assert(~full | (held == total), "the result is the sum of the products"),
             Assert(~full | (place == 0), "a result waits between sums only"),
-            Cover(full & (held == p.sum_range.min), "the lowest sum"),
-            Cover(full & (held == p.sum_range.max), "the highest sum"),
+            Cover(full & (held == self.codes.sum_range.min), "the lowest sum"),
+            Cover(full & (held == self.codes.sum_range.max), "the highest sum"),
         ]
         self._invariant(m, codes, place)
         return m
@@ -124,19 +113,21 @@ class BinarySum(Elaboratable):
                     m.d.comb += [
                         payload.activations.eq(words[0] if step.adds else 0),
                         payload.weights.eq(words[1]),
-                        payload.first.eq(number == 0),
+                        payload.first.eq(number == 0 and self.fault != "kept"),
                         payload.last.eq(number == len(self.steps) - 1),
                         *(payload[name].eq(flags[name]) for name in binary_flags(p)),
                     ]
 
-    @staticmethod
-    def _block(codes: list[Signal], block: int, rate: int, is_signed: bool) -> Value:
+    def _block(self, codes: list[Signal], block: int, rate: int, is_signed: bool) -> Value:
         """Planes of one block, the least significant lowest; beyond the top its copy, or zeros."""
-        planes = range(block * rate, (block + 1) * rate)
+        planes = list(range(block * rate, (block + 1) * rate))
+        if self.fault == "places":
+            planes.reverse()
         top = len(codes[0]) - 1
+        copied = is_signed and self.fault != "padding"
         beyond = Const(0, 1)
         return Cat(
-            code[plane] if plane <= top else code[top] if is_signed else beyond
+            code[plane] if plane <= top else code[top] if copied else beyond
             for plane in planes
             for code in codes
         )
@@ -177,9 +168,16 @@ class BinarySum(Elaboratable):
 
 
 class CorrectedSum(Elaboratable):
-    """The correction next to multiplications, for arbitrary operands that stay until they are taken."""
+    """The correction next to multiplications, for arbitrary operands that stay until they are taken.
 
-    def __init__(self, parameters: CorrectionParameters, fault: bool = False):
+    Parameters
+    ----------
+    parameters : CorrectionParameters
+    fault : str
+        For twins: "off by one", the sum that is claimed; "unsigned", zero points without a sign.
+    """
+
+    def __init__(self, parameters: CorrectionParameters, fault: CorrectionFault = ""):
         self.parameters = parameters
         self.unit = ZeroCorrection(parameters)
         self.fault = fault
@@ -195,16 +193,17 @@ class CorrectedSum(Elaboratable):
         m.submodules.unit = unit = self.unit
         given = unit.sums.payload
         m.d.comb += given.eq(AnyConst(len(given.as_value())))
+        zeros = given.weight_zero, given.activation_zero
+        if self.fault == "unsigned":
+            zeros = tuple(zero.as_unsigned() for zero in zeros)
         exact = Signal(signed(p.results.bits + 4))
-        m.d.comb += exact.eq(
-            given.sum - given.weight_zero * given.activation_sum + given.activation_zero * given.weight_term
-        )
+        m.d.comb += exact.eq(given.sum - zeros[0] * given.activation_sum + zeros[1] * given.weight_term)
         ends = p.results
         m.d.comb += Assume((exact >= ends.min) & (exact <= ends.max), "the operands belong to a sum")
         top = p.zero_bits - 1
         full, held = unit.result.valid, unit.result.payload
         m.d.comb += [
-            Assert(~full | (held == (exact + 1 if self.fault else exact)), "the corrected sum"),
+            Assert(~full | (held == exact + (self.fault == "off by one")), "the corrected sum"),
             Assert(~full | (unit.left == top), "a result waits between sums only"),
             Assert(unit.left <= top, "no more bits than a zero point has"),
             Cover(full & (held == ends.max), "the highest result"),
@@ -254,95 +253,8 @@ class PackedDigits(Elaboratable):
         return m
 
 
-def binary_theorems() -> list[Theorem]:
-    """Small elements of every kind of rate and sign, the correction, the decoder; and their twins."""
-    theorems: list[Theorem] = []
-    serial = _small(3, 3, 1, 1)
-    unsigned = replace(serial, activations="unsigned", weights="unsigned")
-    for kind, parameters in (
-        ("serial", serial),
-        ("serial mixed signs", replace(serial, activations="unsigned")),
-        ("serial unsigned", unsigned),
-        ("weights parallel", _small(3, 3, 1, 3)),
-        ("activations parallel", _small(3, 3, 3, 1)),
-        ("parallel", _small(3, 3, 3, 3)),
-        ("blocks", _small(4, 3, 2, 1)),
-        ("gaps", _small(2, 4, 1, 3)),
-        ("wide weights", _small(1, 4, 1, 1)),
-    ):
-        theorems.append(_sum_theorem(f"binary {kind}", parameters))
-    name = "binary serial"
-    signs = "With no top plane taken for negative the result is another one."
-    theorems += [
-        _twin(f"{name} signs", signs, partial(_sum, serial, "signs"), 14, name),
-        _twin(f"{name} shift", "Without shifts it is another one.", partial(_sum, serial, "shift"), 14, name),
-        _twin(f"{name} narrow", "With one bit less it overflows.", partial(_narrow, serial), 14, name),
-    ]
-    return theorems + _other_theorems()
-
-
-def _other_theorems() -> list[Theorem]:
-    element = replace(_small(1, 1, 1, 1), lanes=1, terms=1, activations="unsigned")
-    small = CorrectionParameters(element=element, zero_bits=3)
-
-    def corrected(fault: bool) -> _Design:
-        design = CorrectedSum(small, fault)
-        return design, design.ports()
-
-    def digits(swapped: bool) -> _Design:
-        design = PackedDigits(swapped)
-        return design, design.ports()
-
-    correction, decoder = "binary correction", "binary decoder"
-    adds = "Bit by bit the correction adds what zero points add, as multiplications would."
-    decodes = "Seven bits decode to the three digits that they were packed from."
-    other, swapped = "Another result is not given.", "Digits in another order are not given."
-    return [
-        Theorem(correction, adds, partial(corrected, False), 1, reach=small.zero_bits + 3),
-        _twin(f"{correction} off by one", other, partial(corrected, True), small.zero_bits + 3, correction),
-        Theorem(decoder, decodes, partial(digits, False), 1),
-        _twin(f"{decoder} swapped", swapped, partial(digits, True), 1, decoder),
-    ]
-
-
-def _small(x: int, w: int, x_rate: int, w_rate: int) -> BinaryParameters:
-    return BinaryParameters(
-        lanes=2,
-        activation_planes=x,
-        weight_planes=w,
-        activation_planes_per_cycle=x_rate,
-        weight_planes_per_cycle=w_rate,
-        activations="signed",
-        weights="signed",
-        terms=2,
-    )
-
-
-def _order(p: BinaryParameters) -> list[Step]:
+def binary_order(p: BinaryParameters) -> list[Step]:
+    """The steps of codes with all planes that an element is built for."""
     x = BinaryFormat(p.activation_planes, p.activations == "signed")
     w = BinaryFormat(p.weight_planes, p.weights == "signed")
     return steps(x, w, p.rate)
-
-
-def _sum(parameters: BinaryParameters, fault: str = "") -> _Design:
-    design = BinarySum(parameters, fault)
-    return design, design.ports()
-
-
-def _narrow(parameters: BinaryParameters) -> _Design:
-    fields = {name: getattr(parameters, name) for name in BinaryParameters.__dataclass_fields__}
-    return _sum(NarrowBinary(**fields))
-
-
-def _sum_theorem(name: str, p: BinaryParameters) -> Theorem:
-    statement = (
-        f"{p.lanes} lanes, {p.activation_planes} by {p.weight_planes} bits, "
-        f"{p.activation_planes_per_cycle} by {p.weight_planes_per_cycle} planes a cycle: the result is the "
-        "sum of the integer products, and both of its ends are reached."
-    )
-    reach = len(_order(p)) + 3
-    return Theorem(name, statement, partial(_sum, p), 1, reach=reach)
-
-
-def _twin(name: str, statement: str, design: Callable[[], _Design], depth: int, of: str) -> Theorem:
-    return Theorem(name, statement, design, depth, mode="bmc", expected="failed", twin_of=of)

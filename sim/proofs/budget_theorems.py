@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -75,21 +74,14 @@ def budget_theorems(budget: TileBudget, *, planes_only: bool = False) -> list[Th
             continue
         name = f"budget {stage} {budget}"
         reach = cycles.get(stage, 3)
-        theorems.append(Theorem(name, statement, partial(make, design, ""), 1, reach=reach))
+        theorem = Theorem(name, statement, partial(make, design, ""), 1, reach=reach)
+        theorems.append(theorem)
         for twin, fault, refuted in _TWINS:
             # Unsigned activations add nothing on the other side; yet their plane sums can be negative.
             other_side = fault == "one-sided" and not budget.activation_signed and twin != "plane"
             if twin == stage and fault not in hidden and not other_side:
-                theorems.append(_twin(name, fault, refuted, partial(make, design, fault), reach))
-    if budget.activation_signed:
-        refuted = "With the least significant plane first, sums on the way overflow."
-        name = f"budget planes {budget}"
-        depth = budget.planes + 3
-        theorems.append(_twin(name, "least-first", refuted, partial(make, LeastFirst, ""), depth))
+                theorems.append(theorem.twin(fault, refuted, partial(make, design, fault)))
+        if design is BudgetPlanes and budget.activation_signed:
+            refuted = "With the least significant plane first, sums on the way overflow."
+            theorems.append(theorem.twin("least-first", refuted, partial(make, LeastFirst, "")))
     return theorems
-
-
-def _twin(
-    name: str, fault: str, statement: str, design: Callable[[], tuple[Elaboratable, list[Value]]], depth: int
-) -> Theorem:
-    return Theorem(f"{name} {fault}", statement, design, depth, mode="bmc", expected="failed", twin_of=name)

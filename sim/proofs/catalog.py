@@ -11,7 +11,7 @@ from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
 from hdl.pe import PeParameters, ProcessingElement
 
-from .binary import binary_theorems
+from .binary_theorems import binary_theorems
 from .budget import TileBudget
 from .budget_theorems import budget_theorems
 from .certified import certified_element_theorems, certified_theorems, example_row

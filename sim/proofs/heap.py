@@ -14,9 +14,42 @@ from sim.units import HeapTerm, HeapUnit
 
 from .theorem import Theorem
 
-__all__ = ["CellSum", "HeapSum", "heap_theorems"]
+__all__ = ["CellSum", "FullAdderOfTwo", "HalfAdderOr", "HeapSum", "TopBitLost", "heap_theorems"]
 
-_Make = Callable[[AdderCells, bool], HeapUnit]
+_Make = Callable[[type[HeapUnit], AdderCells, bool], HeapUnit]
+_Design = tuple[Elaboratable, list[Value]]
+
+
+class FullAdderOfTwo(FullAdder):
+    """A twin with a fault: the carry takes no notice of the third input."""
+
+    def build(self) -> Module:
+        """The cell, its carry overridden."""
+        m = super().build()
+        wrong = self.a & self.b
+        m.d.comb += self.outputs[1].eq(~wrong if self.inverted else wrong)
+        return m
+
+
+class HalfAdderOr(HalfAdder):
+    """A twin with a fault: one input is enough for a carry."""
+
+    def build(self) -> Module:
+        """The cell, its carry overridden."""
+        m = super().build()
+        wrong = self.a | self.b
+        m.d.comb += self.outputs[1].eq(~wrong if self.inverted else wrong)
+        return m
+
+
+class TopBitLost(HeapUnit):
+    """A twin with a fault: nothing is carried into the top bit, and nothing is added there."""
+
+    def build(self) -> Module:
+        """The heap, its top bit overridden."""
+        m = super().build()
+        m.d.comb += self.sum[-1].eq(0)
+        return m
 
 
 class CellSum(Elaboratable):
@@ -58,7 +91,7 @@ class HeapSum(Elaboratable):
         return m
 
 
-def _mixed(cells: AdderCells, carry_save: bool) -> HeapUnit:
+def _mixed(kind: type[HeapUnit], cells: AdderCells, carry_save: bool) -> HeapUnit:
     """Signed and unsigned numbers of several widths and weights, some subtracted, and a constant."""
     terms = (
         HeapTerm(3, True, 0, False),
@@ -68,41 +101,55 @@ def _mixed(cells: AdderCells, carry_save: bool) -> HeapUnit:
         HeapTerm(1, False, 2, True),
         HeapTerm(2, False, 3, False),
     )
-    return HeapUnit(7, terms, constant=-21, cells=cells, carry_save=carry_save)
+    return kind(7, terms, constant=-21, cells=cells, carry_save=carry_save)
 
 
-def _ones(cells: AdderCells, carry_save: bool) -> HeapUnit:
+def _ones(kind: type[HeapUnit], cells: AdderCells, carry_save: bool) -> HeapUnit:
     """The number of ones among 15 bits."""
-    return HeapUnit(4, (HeapTerm(1, False, 0, False),) * 15, cells=cells, carry_save=carry_save)
+    return kind(4, (HeapTerm(1, False, 0, False),) * 15, cells=cells, carry_save=carry_save)
 
 
-def _dropped(cells: AdderCells, carry_save: bool) -> HeapUnit:
+def _dropped(kind: type[HeapUnit], cells: AdderCells, carry_save: bool) -> HeapUnit:
     """Numbers wider than the sum, whose carries are dropped."""
     terms = tuple(HeapTerm(5, i % 2 == 0, i % 3, i % 4 == 3) for i in range(5))
-    return HeapUnit(4, terms, constant=9, cells=cells, carry_save=carry_save)
+    return kind(4, terms, constant=9, cells=cells, carry_save=carry_save)
 
 
 def heap_theorems() -> list[Theorem]:
-    """Both cells and several heaps, in both polarities, added up or left in carry-save form."""
+    """Both cells and several heaps, in both polarities, added up or left in carry-save form; and twins."""
+    return [*_cell_theorems(), *_heap_theorems()]
+
+
+def _cell_theorems() -> list[Theorem]:
     theorems = []
 
-    def cell(kind: type[FullAdder] | type[HalfAdder], inverted: bool) -> tuple[Elaboratable, list[Value]]:
+    def cell(kind: type[FullAdder] | type[HalfAdder], inverted: bool) -> _Design:
         design = CellSum(kind(inverted=inverted))
         return design, design.inputs()
 
-    for kind in (FullAdder, HalfAdder):
+    for kind, faulty in ((FullAdder, FullAdderOfTwo), (HalfAdder, HalfAdderOr)):
         for inverted in (False, True):
             name = f"cell {kind.__name__.lower()}{' inverting' if inverted else ''}"
-            theorems.append(Theorem(name, "The cell adds its inputs.", partial(cell, kind, inverted), 1))
+            theorem = Theorem(name, "The cell adds its inputs.", partial(cell, kind, inverted), 1)
+            refuted = "A cell with another carry does not."
+            theorems += [theorem, theorem.twin("carry", refuted, partial(cell, faulty, inverted))]
+    return theorems
 
-    def heap(make: _Make, cells: AdderCells, carry_save: bool) -> tuple[Elaboratable, list[Value]]:
-        design = HeapSum(make(cells, carry_save))
+
+def _heap_theorems() -> list[Theorem]:
+    theorems = []
+
+    def heap(make: _Make, cells: AdderCells, carry_save: bool, kind: type[HeapUnit] = HeapUnit) -> _Design:
+        design = HeapSum(make(kind, cells, carry_save))
         return design, list(design.unit.inputs())
 
+    statement = "The heap is plain addition, modulo its width."
+    refuted = "Without its top bit it is not."
     for title, make in (("mixed numbers", _mixed), ("ones", _ones), ("dropped carries", _dropped)):
         for cells in AdderCells:
             for carry_save in (False, True):
                 name = f"heap {title} {cells}{' carry-save' if carry_save else ''}"
-                statement = "The heap is plain addition, modulo its width."
-                theorems.append(Theorem(name, statement, partial(heap, make, cells, carry_save), 1))
+                design = partial(heap, make, cells, carry_save)
+                theorem = Theorem(name, statement, design, 1)
+                theorems += [theorem, theorem.twin("top bit", refuted, partial(design, TopBitLost))]
     return theorems

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from amaranth.hdl import Assert, Assume, Cover, Elaboratable, Module, ResetSignal, Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, connect, flipped
 
 from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.column import PeColumn
@@ -16,7 +17,7 @@ from hdl.pe import PeParameters
 
 from .theorem import Theorem
 
-__all__ = ["StreamContract", "assert_stable", "stream_theorem", "stream_theorems"]
+__all__ = ["Impatient", "StreamContract", "assert_stable", "stream_theorems"]
 
 
 def _stable(m: Module, name: str, interface: stream.Interface, reset: Value) -> Value:
@@ -46,6 +47,38 @@ def assert_stable(m: Module, name: str, interface: stream.Interface, reset: Valu
     m.d.comb += Assume(holds, f"{name} stays") if given else Assert(holds, f"{name} stays until it is taken")
 
 
+def _streams(component: NamedComponent) -> dict[str, tuple[stream.Interface, bool]]:
+    """Every stream of a component by name, and whether it comes in."""
+    found = {}
+    for name, member in component.signature.members.items():
+        if member.is_signature and isinstance(member.signature, stream.Signature):
+            found[name] = (getattr(component, name), member.flow == In)
+    return found
+
+
+class Impatient(NamedComponent):
+    """A twin with a fault: whatever the component gives out, it takes for taken."""
+
+    def __init__(self, component: NamedComponent):
+        self.component = component
+        super().__init__(component.signature)
+
+    @property
+    def module_name(self) -> str:
+        """That of the component, and what is wrong with it."""
+        return f"{self.component.module_name}_impatient"
+
+    def build(self) -> Module:
+        """The component, connected, and no stall told to it."""
+        m = Module()
+        m.submodules.component = self.component
+        connect(m, flipped(self), self.component)
+        for interface, given in _streams(self.component).values():
+            if not given:
+                m.d.comb += interface.ready.eq(1)
+        return m
+
+
 class StreamContract(Elaboratable):
     """A component between its streams: if the incoming ones keep the rules, so do the outgoing ones.
 
@@ -59,11 +92,7 @@ class StreamContract(Elaboratable):
 
     def streams(self) -> dict[str, tuple[stream.Interface, bool]]:
         """Every stream of the component by name, and whether it comes in."""
-        found = {}
-        for name, member in self.component.signature.members.items():
-            if member.is_signature and isinstance(member.signature, stream.Signature):
-                found[name] = (getattr(self.component, name), member.flow == In)
-        return found
+        return _streams(self.component)
 
     def ports(self) -> list[Value]:
         """All inputs and outputs."""
@@ -85,15 +114,18 @@ class StreamContract(Elaboratable):
         return m
 
 
-def stream_theorem(name: str, make: Callable[[], NamedComponent], depth: int, reach: int) -> Theorem:
-    """What a component gives out stays until it is taken."""
+def _stream(name: str, make: Callable[[], NamedComponent], depth: int, reach: int) -> list[Theorem]:
+    """What a component gives out stays until it is taken; and its twin."""
 
-    def design() -> tuple[Elaboratable, list[Value]]:
-        contract = StreamContract(make())
+    def design(impatient: bool = False) -> tuple[Elaboratable, list[Value]]:
+        component = make()
+        contract = StreamContract(Impatient(component) if impatient else component)
         return contract, contract.ports()
 
     statement = "What is given out stays, unchanged, until it is taken, whatever comes in and whoever stalls."
-    return Theorem(f"stream {name}", statement, design, depth, reach=reach)
+    theorem = Theorem(f"stream {name}", statement, design, depth, reach=reach)
+    refuted = "What takes no notice of stalls does not keep what it gives out."
+    return [theorem, theorem.twin("impatient", refuted, partial(design, True))]
 
 
 def stream_theorems() -> list[Theorem]:
@@ -104,8 +136,8 @@ def stream_theorems() -> list[Theorem]:
     several = AccumulatorParameters(sum_bits=6, max_planes=3, slots=2, output="fp16")
     compressor = CompressorParameters(group=8, max_planes=4)
     return [
-        stream_theorem("column", lambda: PeColumn(row, rows=2), 2, 8),
-        stream_theorem("compressor", lambda: Compressor(compressor), 2, 6),
-        stream_theorem("accumulator", lambda: Accumulator(one), 5, 8),
-        stream_theorem("accumulator slots", lambda: Accumulator(several), 5, 8),
+        *_stream("column", lambda: PeColumn(row, rows=2), 2, 8),
+        *_stream("compressor", lambda: Compressor(compressor), 2, 6),
+        *_stream("accumulator", lambda: Accumulator(one), 5, 8),
+        *_stream("accumulator slots", lambda: Accumulator(several), 5, 8),
     ]

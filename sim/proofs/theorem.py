@@ -48,6 +48,18 @@ class Theorem:
     reach: int | None = None
     twin_of: str | None = None
 
+    def twin(
+        self,
+        fault: str,
+        statement: str,
+        design: Callable[[], tuple[Elaboratable, list[Value]]],
+        depth: int | None = None,
+    ) -> Theorem:
+        """The same with a fault, which the prover must find within `depth` cycles; None: within the reach."""
+        cycles = depth or self.reach or self.depth
+        name = f"{self.name} {fault}"
+        return Theorem(name, statement, design, cycles, mode="bmc", expected="failed", twin_of=self.name)
+
     def decide(self, work: Path) -> Verdict:
         """Let the prover decide, in a directory of its own below `work`."""
         module, ports = self.design()

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from golden.anda import Rounding
 from golden.baseline.align import align
 from golden.baseline.bfp import bfp_accumulate
+from golden.dot import group_dot
 from golden.fp16 import FloatArray16
 from hdl.baseline.bfp import BfpParameters
+from hdl.baseline.block import BlockParameters
 from sim.replay_data import Expected, Replay, constant
-from sim.replays.blocks import block_inputs
+from sim.replays.blocks import block_inputs, sum_inputs
 
-__all__ = ["replay"]
+__all__ = ["replay", "replay_sums", "rounding_of"]
 
 
 def replay(
@@ -42,14 +44,7 @@ def replay(
     p, block = parameters, parameters.block
     runs, count, size = activations.shape
     x = np.stack([np.roll(activations, row, axis=0) for row in range(p.slots)], axis=1)
-    rounding: Rounding = "truncate" if block.encoding == "sign-magnitude" else "nearest"
-    q, exponents = align(
-        x.reshape(runs, p.slots, count * size),
-        block.bits,
-        encoding=block.encoding,
-        rounding=rounding,
-        group=size,
-    )
+    q, exponents = _aligned(block, x)
     sums = bfp_accumulate(q, exponents, weights[:, None], scales[:, None], block.bits).view(np.uint32)
     shape = (runs, count, p.slots)
     groups: dict[str, tuple[NDArray[Any], int]] = {
@@ -65,3 +60,42 @@ def replay(
     cycles = inputs["results_ready"].shape[1]
     inputs["clear_nonfinite"] = constant(0, 1, runs, cycles)
     return Replay(inputs, tuple(results), p.slots * count * size)
+
+
+def replay_sums(parameters: BlockParameters, activations: FloatArray16, weights: NDArray[Any]) -> Replay:
+    """What `BlockDot` sees, the integer part alone, for one row of groups.
+
+    Parameters
+    ----------
+    parameters
+        With weights outside.
+    activations : float16 array [runs, groups, block]
+        Rounded as for `replay`.
+    weights : integer array [runs, groups, block]
+
+    Raises
+    ------
+    ValueError
+        When weights are inside.
+    """
+    q, _ = _aligned(parameters, activations[:, None])
+    _, count, size = weights.shape
+    result = Expected("sum_valid", "sum_payload", group_dot(q, weights[:, None])[:, 0])
+    return Replay(sum_inputs(parameters, q[:, 0], weights), (result,), count * size)
+
+
+def rounding_of(parameters: BlockParameters) -> Rounding:
+    """How the activations of these elements are rounded: magnitudes are truncated, as FIGNA does it."""
+    return "truncate" if parameters.encoding == "sign-magnitude" else "nearest"
+
+
+def _aligned(block: BlockParameters, x: FloatArray16) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Integers and exponents of activations [runs, rows, groups, block]."""
+    runs, rows, count, size = x.shape
+    return align(
+        x.reshape(runs, rows, count * size),
+        block.bits,
+        encoding=block.encoding,
+        rounding=rounding_of(block),
+        group=size,
+    )

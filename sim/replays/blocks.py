@@ -12,7 +12,7 @@ from hdl.baseline.block import BlockParameters
 from sim.replay_data import Bits, integers_to_bits, lanes_to_bits
 from sim.replays.beats import always
 
-__all__ = ["beats_and_groups", "block_inputs", "coded"]
+__all__ = ["beats_and_groups", "block_inputs", "coded", "sum_inputs"]
 
 #: Cycles from a sum with `last` to the next one that its accumulator takes, and to its result.
 _AFTER_LAST, _TO_RESULT = 3, 3
@@ -97,8 +97,7 @@ def block_inputs(
     ValueError
         When weights are inside.
     """
-    if block.weights != "outside":
-        raise ValueError("a replay is for weights outside, not inside")
+    _require_outside(block)
     runs, count, rows, _ = q.shape
     shape = (runs, count, rows, block.beats, block.lanes)
     weights = np.broadcast_to(levels[:, :, None], q.shape).reshape(shape)
@@ -108,3 +107,45 @@ def block_inputs(
     }
     fields = {name: integers_to_bits(values, width) for name, (values, width) in groups.items()}
     return beats_and_groups(beats, fields, rows, block.beats > 1)
+
+
+def sum_inputs(block: BlockParameters, q: NDArray[Any], levels: NDArray[Any]) -> dict[str, Bits]:
+    """The ports of the integer part alone: a beat in every cycle, and every sum taken at once.
+
+    Parameters
+    ----------
+    block
+        With weights outside.
+    q, levels : integer array [runs, groups, block]
+
+    Raises
+    ------
+    ValueError
+        When weights are inside.
+    """
+    _require_outside(block)
+    runs, count, _ = q.shape
+    beats = count * block.beats
+    shape = (runs, beats, block.lanes)
+    # The last sum leaves the cycle after the last beat; until then ports keep what they had.
+    clock = np.arange(beats + 1)
+    beat = np.minimum(clock, beats - 1)
+
+    def flag(values: NDArray[np.bool_]) -> Bits:
+        return np.broadcast_to(values[:, None], (runs, beats + 1, 1))
+
+    inputs = {
+        "activations_values": lanes_to_bits(coded(block, q).reshape(shape), block.bits)[:, beat],
+        "levels": lanes_to_bits(levels.reshape(shape), block.level_bits)[:, beat],
+        "activations_valid": flag(clock < beats),
+        "sum_ready": always(runs, beats + 1),
+    }
+    if block.beats > 1:
+        inputs["activations_first"] = flag(beat % block.beats == 0)
+        inputs["activations_last"] = flag(beat % block.beats == block.beats - 1)
+    return inputs
+
+
+def _require_outside(block: BlockParameters) -> None:
+    if block.weights != "outside":
+        raise ValueError("a replay is for weights outside, not inside")

@@ -39,6 +39,7 @@ def test_a_row_again(tmp_path: Path) -> None:
         (["--only", "fp-pf"], "expected an element among"),
         (["--planes", "six"], "expected numbers of planes such as 6"),
         (["--clock", "0"], "expected a clock above 0 MHz, not 0"),
+        (["--only", "compact", "--planes", "99"], "none of these elements takes groups of 99 planes"),
         (["--liberty", "x=nowhere.lib"], "nowhere.lib"),
     ],
 )

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from anda.comparison_paper import PAPER_ELEMENTS, PAPER_TABLES, name_rows, paper_rows
 from anda.comparison_plot import plot_ablation, plot_efficiency
 from anda.comparison_tables import (
     COMPARISON_TABLES,
     PAPER_ANDA,
+    PAPER_PEERS,
     ablation_rows,
     accumulator_rows,
     bound_rows,
@@ -29,7 +31,9 @@ def row(name: str, accounting: str, planes: int, area: float, fj: float | None =
         "library": "real",
         "name": name,
         "title": name.upper(),
-        "kind": {"fp-fp": "peer", "figna": "peer", "fp32-own": "accumulator"}.get(name, "ours"),
+        "kind": {"fp-fp": "peer", "figna": "peer", "figna-x16": "peer", "fp32-own": "accumulator"}.get(
+            name, "ours"
+        ),
         "accounting": accounting,
         "planes": planes,
         "mantissa_bits": planes - (name == "published") if planes else 0,
@@ -40,7 +44,9 @@ def row(name: str, accounting: str, planes: int, area: float, fj: float | None =
         "delay_unit": "ns",
         "mhz": 80.0,
         "meets_clock": True,
-        "energy": None if fj is None else {"total_fj": fj, "clock_fj": fj / 2, "glitch_fj": fj * 2},
+        "energy": None
+        if fj is None
+        else {"total_fj": fj, "clock_fj": fj / 2, "glitch_fj": fj * 2, "power_w": fj / 100},
         "command": f"anda compare --only {name}",
     }
 
@@ -52,6 +58,7 @@ DATA: dict[str, Any] = {
         row("fp-fp", "shared", 0, 1000.0),
         row("figna", "own", 0, 300.0, 200.0),
         row("figna", "shared", 0, 200.0),
+        row("figna-x16", "shared", 0, 400.0),
         row("published", "own", 7, 600.0, 400.0),
         row("published", "shared", 7, 500.0),
         row("twos-complement", "own", 6, 480.0),
@@ -114,7 +121,36 @@ def test_ablation_multiplies_up() -> None:
 def test_targets_name_their_accounting() -> None:
     found = {cells[0]: cells[1] for cells in target_rows(DATA)[1]}
     assert found["`compact` over `published`, each as designed"] == "6.00"
-    assert list(found.values()) == ["6.00", "5.00", "2.50", "12.00", "10.00", "5.00", "2.00", "-", "-"]
+    assert list(found.values())[:7] == ["6.00", "5.00", "2.50", "12.00", "10.00", "5.00", "2.00"]
+    assert found["`compact` over FIGNA with accumulators shared by 16"] == "4.00"
+    assert list(found.values()).count("-") == 3
+    energy = {cells[0]: cells[1] for cells in target_rows(DATA, measure="energy")[1]}
+    assert energy["`compact` over `published`, own registers in both"] == "4.00"
+
+
+def test_the_papers_elements_beside_ours() -> None:
+    """Area and power of an element; power and efficiency of the paper are each other's inverse for peers."""
+    ten = [row("published", "own", 11, 600.0, 400.0), row("compact", "own", 10, 240.0, 100.0)]
+    headers, body = paper_rows({**DATA, "rows": DATA["rows"] + ten})
+    assert headers == ["", "paper: area", "power", "real: area", "real: power"]
+    found = {cells[0]: cells[1:] for cells in body}
+    assert found["FIGNA"] == ["0.18", "0.17", "0.25", "0.25"]
+    assert found["Anda: `published`"] == ["0.23", "0.20", "0.50", "0.50"]
+    assert found["`compact`"] == ["", "", "0.20", "0.12"]
+    assert found["`published` over FIGNA"] == ["1.28", "1.18", "2.00", "2.00"]
+    assert found["iFPU"] == ["0.26", "0.28", "-", "-"]
+    for name, (label, *ratios) in PAPER_PEERS.items():
+        paper_label, *elements = PAPER_ELEMENTS[name]
+        assert paper_label == label
+        for ratio, element in zip(ratios, elements, strict=True):
+            # Both are rounded, the one to two places and the other to two digits.
+            assert 1 / ratio == pytest.approx(element, abs=0.006)
+
+
+def test_every_row_is_named() -> None:
+    _, body = name_rows(DATA)
+    assert ["`compact`", "COMPACT", "ours", "6 to 6"] in body
+    assert {cells[0] for cells in body} == {f"`{r['name']}`" for r in DATA["rows"]}
 
 
 def test_energies_and_what_is_in_them() -> None:
@@ -171,7 +207,7 @@ def test_formats_are_over_int4() -> None:
 
 def test_tables_have_their_data() -> None:
     assert {source for source, _ in COMPARISON_TABLES.values()} == {"comparison", "mac"}
-    for source, rows in COMPARISON_TABLES.values():
+    for source, rows in (*COMPARISON_TABLES.values(), *PAPER_TABLES.values()):
         if source == "comparison":
             headers, body = rows(DATA)
             assert all(len(cells) == len(headers) for cells in body)

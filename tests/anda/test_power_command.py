@@ -88,6 +88,11 @@ def test_what_cannot_be_measured(tmp_path: Path, design: Path) -> None:
     assert "Expected a Liberty file at sky130hd" in _complaint(_run(design, "-l", "sky130hd"))
 
 
+@pytest.mark.parametrize("clock", ["0", "-5"])
+def test_a_clock_that_is_none_is_refused_before_anything_is_mapped(design: Path, clock: str) -> None:
+    assert _complaint(_run(design, "--clock", clock)) == f"anda: expected a clock above 0 MHz, not {clock}"
+
+
 @pytest.mark.parametrize(
     ("text", "planes"), [("6", [6]), ("4-6", [4, 5, 6]), ("4,8, 9-10", [4, 8, 9, 10]), (None, [4, 5])]
 )

@@ -96,6 +96,31 @@ def test_another_library_is_another_result(tmp_path: Path) -> None:
     assert len(list((tmp_path / "k").iterdir())) == 2
 
 
+def test_another_emitter_is_another_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = load("compact")
+    base = base.model_copy(update={"format": base.format.model_copy(update={"group": 8})})
+    axes = [Axis("format.max_planes", (4,))]
+    sweep(base, axes, roles=["pe"], kept=tmp_path)
+    monkeypatch.setattr("anda.sweep.emitted_by", lambda: {"amaranth": "0"})
+    sweep(base, axes, roles=["pe"], kept=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_component_that_does_not_exist_is_told_of_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"\(compressor, pe, column, accumulator, datapath\), not 'pi'"):
+        sweep(load("compact"), [Axis("format.max_planes", (4,))], roles=["pi"], kept=tmp_path)
+
+
+def test_libraries_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="different names"):
+        sweep(
+            load("compact"),
+            [Axis("format.max_planes", (4,))],
+            libraries=[LibraryChoice(), LibraryChoice()],
+            kept=tmp_path,
+        )
+
+
 def test_no_design_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="did you mean group"):
         sweep(load("compact"), [Axis("format.gruop", (8, 16))], kept=tmp_path)
@@ -125,5 +150,8 @@ def test_command_writes_table_and_plot(tmp_path: Path) -> None:
     assert [float(row["area"] or 0) for row in table] == [
         row["report"]["area"] if row["report"] else 0 for row in rows
     ]
+    # Eight products in as many cycles as the most planes that the element takes.
+    assert [row["planes"] for row in table] == ["4", "6", ""]
+    assert float(table[1]["area a MAC/cycle"]) == pytest.approx(float(table[1]["area"]) * 6 / 8)
     assert (written / "sweep.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (written / "sweep.svg").read_text()

@@ -174,6 +174,9 @@ def test_tables_and_plot_hold_every_system(found: list[dict[str, Any]]) -> None:
     figure = plot_efficiency(data)
     # A bar for the paper and one for the library, for each of six systems, in two panels.
     assert [len(panel.patches) for panel in figure.axes] == [12, 12]
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels[0] == "FP-FP"
+    assert not any("`" in label for label in labels)
 
 
 def test_the_recorded_data_are_of_the_recorded_sources() -> None:

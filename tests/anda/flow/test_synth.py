@@ -17,7 +17,7 @@ from anda.flow.recipe import cells_of, map_to_library
 from anda.flow.report import AreaReport
 from anda.flow.yosys import YosysError
 
-from .samples import ADDERS, BASIC, INVERTING, PLAIN, RIPPLE, RIPPLE_INVERTED, Circuit, library
+from .samples import ADDERS, BASIC, FLOP, INVERTING, PLAIN, RIPPLE, RIPPLE_INVERTED, Circuit, library
 
 #: Kept whole, the halves are modules of their own.
 TWICE = (
@@ -153,6 +153,12 @@ def test_a_library_without_buffer_still_maps(tmp_path: Path):
     cells = BASIC.replace("cell (buf)", "cell (unused__probe_buf)")
     report = synth.area(RIPPLE, "ripple", library(tmp_path, cells))
     assert report.recipe == "area-2: amap"
+
+
+def test_a_library_without_flip_flops_is_refused_by_name(tmp_path: Path):
+    cells = library(tmp_path, BASIC.replace(FLOP, ""))
+    with pytest.raises(YosysError, match="ripple has flip-flops, and sample should have a cell for them"):
+        synth.area(RIPPLE, "ripple", cells)
 
 
 def test_a_changed_library_is_read_again(tmp_path: Path):

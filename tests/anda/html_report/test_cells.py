@@ -39,3 +39,8 @@ def test_columns_of_numbers_are_numeric_and_claims_of_papers_marked() -> None:
     assert [badge.words for badge in paper.of_class("badge")] == ["paper's claim"]
     (region,) = page.of_class("scroll")
     assert region.attributes["aria-label"] == "A & B"
+
+
+def test_small_numbers_are_numbers() -> None:
+    page = parse(html_table(["", "KL"], [["a", "8.4e-07"], ["b", "0.0254"]], "t"))
+    assert all(cell.attributes["class"] == "number" for cell in page.all("td"))

@@ -60,6 +60,9 @@ def test_a_design_is_measured_and_comes_first(few: Path, tmp_path: Path) -> None
     assert float(row.children[1].words.replace(",", "")) > 50
     assert ["format.max_planes", "4"] in [[cell.words for cell in tr.children] for tr in keys.all("tr")]
     assert f"anda report {source}" in keys.words
+    facts = {dt.text: dd.text for dt, dd in zip(keys.all("dt"), keys.all("dd"), strict=True)}
+    assert facts["data"] == "measured for this page"
+    assert facts["library generic"].startswith("generic.lib ")
 
 
 @pytest.mark.parametrize(

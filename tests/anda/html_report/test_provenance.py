@@ -62,3 +62,25 @@ def test_everything_that_identifies_the_data_is_there() -> None:
         "library lib": "a.lib def",
         "model": "m.gguf 123",
     }
+
+
+def test_rows_that_were_measured_apart_tell_their_own_tools_designs_and_libraries() -> None:
+    row = {
+        "design": "small",
+        "on": "lib",
+        "configuration_sha256": "abc",
+        "library": {"name": "long name", "sha256": {"a.lib": "def"}},
+        "tools": {"pyosys": "0.70"},
+    }
+    page = shown("area", {"tools": {"anda": "0.1.0"}, "rows": [row, row]})
+    facts = [(dt.text, dd.text) for dt, dd in zip(page.all("dt"), page.all("dd"), strict=True)]
+    assert facts[2:] == [
+        ("tools", "anda 0.1.0, pyosys 0.70"),
+        ("configuration of small", "abc"),
+        ("library lib", "a.lib def"),
+    ]
+
+
+def test_what_was_measured_for_the_page_names_no_file() -> None:
+    page = parse(provenance(Source("design", {}, "0" * 64, recorded=False)))
+    assert next(page.all("dd")).text == "measured for this page"

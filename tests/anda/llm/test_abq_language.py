@@ -107,6 +107,9 @@ def test_a_directory_of_another_calibration_is_refused(model: Llama, tmp_path: P
     with pytest.raises(ValueError, match="should be empty or hold this calibration"):
         calibrate(model, text(model, 2), AbqRecipe("7", "8", "rtn"), tmp_path)
     assert json.loads((tmp_path / "recipe.json").read_text()) == before
+    (tmp_path / "recipe.json").write_text('{"recipe":')
+    with pytest.raises(ValueError, match=r"recipe\.json should say what .* is for, but is damaged"):
+        calibrate(model, text(model, 2), AbqRecipe("8", "8", "rtn"), tmp_path)
 
 
 def test_unknown_methods_are_refused() -> None:

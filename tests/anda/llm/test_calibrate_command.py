@@ -58,6 +58,8 @@ def test_report_and_blocks_are_written_and_found_again(tiny: TinyModel, text: Pa
         (("--bits", "W4A4", "--method", "awq"), "a method is rtn, gptq, abq or abq+, not 'awq'"),
         (("--bits", "W4A4", "--method", "rtn", "--windows", 999), "should have 999 windows of 24 tokens"),
         (("--bits", "W4A4", "--method", "gptq", "--group", 48), "groups of 48 weights should fill rows"),
+        (("--bits", "W4A4", "--method", "rtn", "--epochs", 3), "--epochs is for abq and abq+, rtn has none"),
+        (("--bits", "W4A4", "--method", "abq", "--clip"), "--clip is for rtn and gptq, abq learns where"),
     ],
 )
 def test_errors_are_one_sentence(
@@ -66,3 +68,4 @@ def test_errors_are_one_sentence(
     found = run(tiny, text, *arguments, "-o", tmp_path / "out")
     assert found.exit_code == 2
     assert sentence in " ".join(found.stderr.split())
+    assert not (tmp_path / "out").exists()

@@ -13,7 +13,8 @@ import pytest
 from golden.baseline.fp_fp import dequantize
 from golden.fp16 import sanitize
 from hdl.baseline.dequantizer import Dequantizer
-from hdl.baseline.fp_fp import PRODUCTS, Fp16Product, FpFp, FpFpParameters
+from hdl.baseline.fp_fp import FpFp, FpFpParameters
+from hdl.baseline.products import PRODUCTS, Fp16Product
 from hdl.heap import AdderCells
 from tests.hdl.gates import Gates
 

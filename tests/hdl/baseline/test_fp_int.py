@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from golden.fp16 import sanitize
-from hdl.baseline.fp_int import LEVEL_PRODUCTS, FpInt, FpIntParameters, LevelProduct
+from hdl.baseline.fp_int import FpInt, FpIntParameters
 from hdl.baseline.fused_loop import ProductWindow
-from hdl.baseline.group_scale import SCALED, ScaledWord
+from hdl.baseline.products import LEVEL_PRODUCTS, SCALED, LevelProduct, ScaledWord
 from hdl.heap import AdderCells
 from tests.hdl.gates import Gates
 
