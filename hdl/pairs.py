@@ -8,7 +8,7 @@ twice as many, and a full adder costs more than the gates that select (docs/pe.m
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -235,8 +235,8 @@ class PairWeights(NamedComponent):
 
     load: stream.Interface
     levels: data.View[data.ArrayLayout]
-    valid: Value
-    retire: Value
+    valid: Signal
+    retire: Signal
 
     def __init__(
         self,
