@@ -23,6 +23,7 @@ from hdl.baseline.block import BlockDot
 from hdl.baseline.catalog import BASELINES, Baseline
 from hdl.baseline.figna import figna
 from hdl.baseline.fp_fp import FpFp
+from hdl.baseline.fp_fp_dot import FpFpDot
 from hdl.baseline.fp_int import FpInt
 from hdl.baseline.ifpu import Ifpu
 from hdl.baseline.mxint8 import MxInt8
@@ -37,7 +38,7 @@ def _peer_replay(entry: Baseline, cells: AdderCells, _: int) -> Replay:
     """Real data for a peer's element."""
     row = (real_data().activations[:, 0], real_data().weights, real_data().scales)
     match entry.element(cells):
-        case FpFp() as element:
+        case FpFp() | FpFpDot() as element:
             return fp_fp.replay(element.parameters, *row)
         case FpInt() as element:
             return fp_int.replay(element.parameters, *row)
@@ -58,7 +59,7 @@ def _peer_replay(entry: Baseline, cells: AdderCells, _: int) -> Replay:
 def _register_set(entry: Baseline) -> tuple[int, int, int]:
     """Weights that an element uses at a time, their bits, and for how many cycles it uses them."""
     match entry.element():
-        case FpFp() as element:
+        case FpFp() | FpFpDot() as element:
             return element.parameters.lanes, 16, 1
         case Ifpu() as element:
             return element.parameters.lanes, 4, 4
@@ -77,7 +78,7 @@ def _register_set(entry: Baseline) -> tuple[int, int, int]:
 def _levels(name: str) -> NDArray[Any]:
     """Weights as the registers of a peer hold them."""
     found = real_data()
-    if name == "fp-fp":
+    if name in ("fp-fp", "fp-fp-dot"):
         return dequantize(found.weights, found.scales[..., np.newaxis])[0].view(np.int16)
     if name == "mxint8-mxint8":
         values = (found.weights * found.scales[..., np.newaxis].astype(np.float64)).astype(np.float16)

@@ -27,6 +27,8 @@ class AlignedSum(NamedComponent):
     Parameters
     ----------
     window : Window
+    cut : bool
+        What is below the window is cut off instead, without a trace: there is no `inexact`.
 
     Members
     -------
@@ -54,8 +56,9 @@ class AlignedSum(NamedComponent):
     field: Signal
     inexact: Signal
 
-    def __init__(self, window: Window):
+    def __init__(self, window: Window, *, cut: bool = False):
         self.window = window
+        self.cut = cut
         super().__init__(
             {
                 "word": In(WORD_BITS),
@@ -64,14 +67,14 @@ class AlignedSum(NamedComponent):
                 "product_field": In(EXPONENT_BITS),
                 "total": Out(signed(window.total.bits)),
                 "field": Out(EXPONENT_BITS),
-                "inexact": Out(1),
+                **({} if cut else {"inexact": Out(1)}),
             }
         )
 
     @property
     def module_name(self) -> str:
         """For instance `anda_aligned_sum_32`."""
-        return f"anda_aligned_sum_{self.window.bits}"
+        return f"anda_aligned_sum_{self.window.bits}{'_cut' if self.cut else ''}"
 
     def build(self) -> Module:
         """Compare exponents, swap, shift the smaller operand, add."""
@@ -108,13 +111,14 @@ class AlignedSum(NamedComponent):
         near = (window.bits - 1).bit_length()
         is_far, is_something = (Signal(name=name) for name in ("is_far", "is_something"))
         shifted, lost = align_right(m, smaller, distance[:near] | is_far.replicate(near), "smaller")
-        m.d.comb += [
-            is_far.eq(distance[near:].any() | no_old),
-            is_something.eq(~Mux(product_leads, no_old, no_product)),
-            # However far it went, a bit of something is lost: neither operand is a sign bit alone.
-            self.inexact.eq(is_something & lost),
-            assign(Ranged(self.total, window.total), Ranged.of(larger) + Ranged.of(shifted)),
-        ]
+        m.d.comb += is_far.eq(distance[near:].any() | no_old)
+        if not self.cut:
+            m.d.comb += [
+                is_something.eq(~Mux(product_leads, no_old, no_product)),
+                # However far it went, a bit of something is lost: neither operand is a sign bit alone.
+                self.inexact.eq(is_something & lost),
+            ]
+        m.d.comb += assign(Ranged(self.total, window.total), Ranged.of(larger) + Ranged.of(shifted))
         return m
 
 

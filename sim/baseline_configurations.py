@@ -15,6 +15,7 @@ from hdl.baseline.bfp import Bfp, BfpParameters
 from hdl.baseline.bitmod import BitMod, BitModParameters
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp, FpFpParameters
+from hdl.baseline.fp_fp_dot import FpFpDot, FpFpDotParameters
 from hdl.baseline.fp_int import FpInt, FpIntParameters
 from hdl.baseline.ifpu import Ifpu, IfpuParameters
 from hdl.baseline.mxint8 import MxInt8, MxInt8Parameters
@@ -29,6 +30,7 @@ __all__ = [
     "draw_bitmod",
     "draw_block",
     "draw_fp_fp",
+    "draw_fp_fp_dot",
     "draw_fp_int",
     "draw_ifpu",
     "draw_mxint8",
@@ -68,6 +70,18 @@ def draw_fp_fp(random: Random) -> partial[Any]:
         adder_cells=random.choice(list(AdderCells)),
     )
     return partial(FpFp, parameters)
+
+
+def draw_fp_fp_dot(random: Random) -> partial[Any]:
+    """A small dot product unit."""
+    parameters = FpFpDotParameters(
+        lanes=random.choice((1, 2, 4)),
+        slots=random.randint(1, 5),
+        guard=random.randint(0, 4),
+        weights=random.choice(("outside", "inside")),
+        adder_cells=random.choice(list(AdderCells)),
+    )
+    return partial(FpFpDot, parameters)
 
 
 def draw_mxint8(random: Random) -> partial[Any]:
@@ -153,6 +167,7 @@ BASELINE_DRAWS: dict[str, Callable[[Random], partial[Any]]] = {
     "bitmod": draw_bitmod,
     "to_mxint8": draw_to_mxint8,
     "fp-fp": draw_fp_fp,
+    "fp-fp-dot": draw_fp_fp_dot,
     "fp-int": draw_fp_int,
     "ifpu": draw_ifpu,
     "axcore": draw_axcore,

@@ -23,6 +23,7 @@ from hdl.baseline.bfp import Bfp
 from hdl.baseline.bitmod import BitMod
 from hdl.baseline.block import BlockParameters
 from hdl.baseline.fp_fp import FpFp
+from hdl.baseline.fp_fp_dot import FpFpDot
 from hdl.baseline.fp_int import FpInt
 from hdl.baseline.ifpu import Ifpu
 from hdl.baseline.mxint8 import MxInt8
@@ -244,6 +245,10 @@ def _fp_fp(component: Any, effort: int) -> dict[str, Any]:
     return {name: getattr(component.parameters, name) for name in shape} | {"rows": effort}
 
 
+def _fp_fp_dot(component: Any, effort: int) -> dict[str, Any]:
+    return _fp_fp(component, effort) | {"guard": component.parameters.guard}
+
+
 def _mxint8(component: Any, effort: int) -> dict[str, Any]:
     p = component.parameters
     codes = [CODES.min, CODES.max]
@@ -317,6 +322,7 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     Aligner: ("baseline_converter", _aligner),
     MxInt8Converter: ("baseline_converter", _to_mxint8),
     FpFp: ("baseline_fp_fp", _fp_fp),
+    FpFpDot: ("baseline_fp_fp_dot", _fp_fp_dot),
     FpInt: ("baseline_fp_int", _fp_int),
     Ifpu: ("baseline_ifpu", _ifpu),
     AxCore: ("baseline_axcore", _axcore),

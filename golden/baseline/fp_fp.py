@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from golden.accumulate import fused_add
 from golden.fp16 import require_fp16
 
-__all__ = ["dequantize", "fma_accumulate"]
+__all__ = ["dequantize", "fma_accumulate", "require_pairs", "special_sums", "with_specials"]
 
 _NAN = np.uint32(0x7FC00000).view(np.float32)
 _INFINITY = np.float32(np.inf)
@@ -43,23 +43,77 @@ def fma_accumulate(
     ValueError
         When an operand is not float16, or their last axes differ.
     """
-    x, w = (require_fp16(operand, "a fused multiply-add") for operand in (activations, weights))
-    if x.shape[-1] != w.shape[-1]:
-        raise ValueError(f"activations and weights must be equally many, not {x.shape[-1]} and {w.shape[-1]}")
+    x, w = require_pairs(activations, weights, "a fused multiply-add")
     with np.errstate(invalid="ignore", over="ignore"):
         products = x.astype(np.float64) * w.astype(np.float64)
     lead = products.shape[:-1]
     accumulator = np.zeros(lead, np.float32)
     if start is not None:
         accumulator[...] = start
-    # Infinities of both signs cancel to NaN; a NaN counts as both. What is finite goes its own way.
-    up = np.isnan(products).any(-1) | (products == np.inf).any(-1) | ~(accumulator < _INFINITY)
-    down = np.isnan(products).any(-1) | (products == -np.inf).any(-1) | ~(accumulator > -_INFINITY)
+    up, down = special_sums(x, w, accumulator)
     flat = np.where(np.isfinite(accumulator), accumulator, np.float32(0)).reshape(-1)
     finite = np.where(np.isfinite(products), products, 0.0).reshape(len(flat), -1)
     for column in np.ascontiguousarray(finite.T):
         fused_add(flat, column)
-    result = np.where(up, _INFINITY, np.where(down, -_INFINITY, flat.reshape(lead)))
+    return with_specials(flat.reshape(lead), up, down)
+
+
+def require_pairs(
+    activations: NDArray[np.float16], weights: NDArray[np.float16], what: str
+) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
+    """Both operands, when they are FP16 and equally many along the last axis, else raise.
+
+    Raises
+    ------
+    ValueError
+        They are not.
+    """
+    x, w = (require_fp16(operand, what) for operand in (activations, weights))
+    if x.shape[-1] != w.shape[-1]:
+        raise ValueError(f"activations and weights must be equally many, not {x.shape[-1]} and {w.shape[-1]}")
+    return x, w
+
+
+def special_sums(
+    x: NDArray[np.float16], w: NDArray[np.float16], start: NDArray[np.float32]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether `start` and the products along the last axis hold an infinity above, and one below.
+
+    Infinities of both signs cancel to NaN, and a NaN counts as both.
+
+    Parameters
+    ----------
+    x, w : float16 array [..., n]
+        The axes in front broadcast.
+    start : float32 array [...]
+
+    Returns
+    -------
+    up, down : bool array [...]
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        products = x.astype(np.float32) * w.astype(np.float32)
+    nan = np.isnan(products).any(-1)
+    up = nan | (products == np.inf).any(-1) | ~(start < _INFINITY)
+    down = nan | (products == -np.inf).any(-1) | ~(start > -_INFINITY)
+    return up, down
+
+
+def with_specials(
+    finite: NDArray[np.float32], up: NDArray[np.bool_], down: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The sums of what is finite, or what `special_sums` makes of them.
+
+    Parameters
+    ----------
+    finite : float32 array [...]
+    up, down : bool array [...]
+
+    Returns
+    -------
+    float32 array [...]
+    """
+    result = np.where(up, _INFINITY, np.where(down, -_INFINITY, finite))
     return np.asarray(np.where(up & down, _NAN, result), np.float32)
 
 

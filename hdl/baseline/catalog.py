@@ -21,6 +21,7 @@ from .block import BlockParameters
 from .dequantizer import Dequantizer
 from .figna import figna
 from .fp_fp import FpFp, FpFpParameters
+from .fp_fp_dot import FpFpDot, FpFpDotParameters
 from .fp_int import FpInt, FpIntParameters
 from .ifpu import Ifpu, IfpuParameters
 from .mxint8 import MxInt8, MxInt8Parameters, MxWeights
@@ -148,19 +149,40 @@ def _mxint8(kind: MxWeights) -> Baseline:
     return Baseline(f"mxint8-{kind}", title, source, element, (converter,), parameters.macs_per_cycle, note)
 
 
+def _to_fp16(lanes: int) -> tuple[Converter, ...]:
+    """Weights of elements that multiply FP16 by FP16."""
+
+    def dequantizer(adder_cells: AdderCells = AdderCells.PLAIN) -> Dequantizer:
+        return Dequantizer(lanes)
+
+    return (Converter("INT4 to FP16", dequantizer, "column"),)
+
+
 def _fp_fp() -> Baseline:
     parameters = FpFpParameters()
 
     def element(adder_cells: AdderCells = AdderCells.PLAIN) -> FpFp:
         return FpFp(parameters.with_cells(adder_cells))
 
-    def dequantizer(adder_cells: AdderCells = AdderCells.PLAIN) -> Dequantizer:
-        return Dequantizer(parameters.lanes)
-
-    converters = (Converter("INT4 to FP16", dequantizer, "column"),)
+    converters = _to_fp16(parameters.lanes)
     title, source = "FP-FP: FP16 x FP16", "Anda, HPCA 2025, figure 15"
     note = "fused multiply-adds of IEEE 754 in FP32, two sums a lane in turn; no addend but a lane's own sum"
     return Baseline("fp-fp", title, source, element, converters, parameters.macs_per_cycle, note)
+
+
+def _fp_fp_dot() -> Baseline:
+    parameters = FpFpDotParameters()
+
+    def element(adder_cells: AdderCells = AdderCells.PLAIN) -> FpFpDot:
+        return FpFpDot(parameters.with_cells(adder_cells))
+
+    converters = _to_fp16(parameters.lanes)
+    title, source = "FP-FP, dot product of four", "tensor cores, as measured in PeerJ CS 7:e330"
+    note = (
+        "four products aligned to their largest exponent, cut off one place below FP32's last, added at once "
+        "into FP32: not the sums of IEEE 754 multiply-adds"
+    )
+    return Baseline("fp-fp-dot", title, source, element, converters, parameters.macs_per_cycle, note)
 
 
 def _fp_int() -> Baseline:
@@ -226,7 +248,7 @@ def _axcore() -> Baseline:
 
 
 BASELINES: Mapping[str, Baseline] = _by_name(
-    (_fp_fp(), _fp_int(), _ifpu(), _axcore()),
+    (_fp_fp(), _fp_fp_dot(), _fp_int(), _ifpu(), _axcore()),
     (_figna(bits) for bits in (FIGNA_MANTISSA_BITS, 11, 8)),
     (_parallel(bits) for bits in range(4, 15)),
     (_mxint8(kind) for kind in get_args(MxWeights)),

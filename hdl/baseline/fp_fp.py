@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -22,26 +21,24 @@ from hdl.float32 import fp32_bits
 from hdl.slots import selected, slot_field
 
 from .fused_loop import FusedLoop
-from .lanes import LaneElement, LaneParameters
+from .lanes import LaneElement, SlotParameters
 from .products import PRODUCTS, Fp16Product
 
-__all__ = ["FpFp", "FpFpParameters", "operands_layout", "sums_layout"]
+__all__ = ["FpFp", "FpFpParameters", "operands_layout", "remembered", "special_or", "sums_layout"]
 
 _NAN, _INFINITY = 0x7FC00000, 0x7F800000
 
 
 @dataclass(frozen=True, kw_only=True)
-class FpFpParameters(LaneParameters):
+class FpFpParameters(SlotParameters):
     """Everything that shapes an element.
 
     Parameters
     ----------
     lanes : int
         Fused multiply-adds, 1 to 16.
-    slots : int
-        Accumulators of each, 1 to 16. From two on an element takes operands every cycle.
-    weights, adder_cells
-        As for `LaneParameters`.
+    slots, weights, adder_cells
+        As for `SlotParameters`: accumulators of each.
 
     Raises
     ------
@@ -50,23 +47,6 @@ class FpFpParameters(LaneParameters):
     """
 
     lane_counts: ClassVar[Sequence[int]] = range(1, 17)
-
-    slots: int = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.slots <= 16:
-            raise ValueError(f"slots must be from 1 to 16, not {self.slots}")
-
-    @property
-    def macs_per_cycle(self) -> Fraction:
-        """One a lane; with a single slot every second cycle. The end of a sum costs two cycles more."""
-        return Fraction(self.lanes, 1 if self.slots > 1 else 2)
-
-    @property
-    def slot_bits(self) -> int:
-        """Width of a slot number."""
-        return (self.slots - 1).bit_length()
 
     @property
     def latency(self) -> int:
@@ -151,12 +131,10 @@ class FpFp(LaneElement):
                 to.products[lane].eq(multiplier.product),
                 to.fields[lane].eq(multiplier.field),
             ]
-            up, down = self._specials(m, lane, multiplier, beat)
+            found = self._specials(m, lane, multiplier, beat)
             word = fp32_bits(loop.sums.payload.words[lane])
-            # An infinity of each sign, or a NaN, which counts as both: NaN, whose sign is clear.
-            special = Mux(up & down, _NAN, Cat(Const(_INFINITY, 31), down))
             result = self.results.payload.values.word_select(lane, 32)
-            m.d.comb += result.eq(Mux(up | down, special, word))
+            m.d.comb += result.eq(special_or(word, *found))
         return m
 
     def _specials(self, m: Module, lane: int, multiplier: Fp16Product, beat: Value) -> tuple[Value, Value]:
@@ -166,12 +144,44 @@ class FpFp(LaneElement):
         """
         p = self.parameters
         given, leaving = self.activations.payload, self.results.payload
+        slots = (given.slot, leaving.slot) if p.slot_bits else (Const(0, 0), Const(0, 0))
         found = []
         for name, sign in (("up", ~multiplier.negative), ("down", multiplier.negative)):
-            seen = [Signal(name=f"{name}_{lane}_{i}", reset_less=True) for i in range(p.slots)]
             now = multiplier.nan | (multiplier.infinite & sign)
-            for i, flag in enumerate(seen):
-                with m.If(beat & (given.slot == i) if p.slot_bits else beat):
-                    m.d.sync += flag.eq(now | (flag & ~given.first))
-            found.append(selected(seen, leaving.slot) if p.slot_bits else seen[0])
+            found.append(remembered(m, f"{name}_{lane}", p.slots, now, given.first, slots[0], beat, slots[1]))
         return found[0], found[1]
+
+
+def remembered(
+    m: Module, name: str, slots: int, now: Value, first: Value, slot: Value, write: Value, leaving: Value
+) -> Value:
+    """Whether something has happened in the sum of the slot that leaves.
+
+    Parameters
+    ----------
+    m : Module
+        Takes a register a slot.
+    name : str
+        Of the registers.
+    slots : int
+    now, first, slot : Value
+        Of what is taken: whether it happens, whether a sum begins, whose it is.
+    write : Value
+        Something is taken.
+    leaving : Value
+        Whose sum leaves.
+    """
+    seen = [Signal(name=f"{name}_{i}", reset_less=True) for i in range(slots)]
+    for i, flag in enumerate(seen):
+        with m.If(write & (slot == i) if slots > 1 else write):
+            m.d.sync += flag.eq(now | (flag & ~first))
+    return selected(seen, leaving)
+
+
+def special_or(word: Value, up: Value, down: Value) -> Value:
+    """The sum of what is finite, or what infinities of either sign make of it.
+
+    An infinity of each sign, or a NaN, which counts as both, is NaN, whose sign is clear.
+    """
+    special = Mux(up & down, _NAN, Cat(Const(_INFINITY, 31), down))
+    return Mux(up | down, special, word)

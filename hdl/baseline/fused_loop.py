@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,7 @@ from hdl.modules import NamedComponent
 from hdl.slots import selected, slot_field, store
 from hdl.window import Window
 
-__all__ = ["FusedLoop", "ProductWindow", "products_layout", "words_layout"]
+__all__ = ["CutWindow", "FusedLoop", "ProductWindow", "products_layout", "words_layout"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,44 @@ class ProductWindow(Window):
     def slack(self) -> int:
         """How far below the top of the window a nonzero product's leading bit may be."""
         return self.lack
+
+
+@dataclass(frozen=True)
+class CutWindow(Window):
+    """The window for sums of products, whose leading bit may be anywhere in it; it is no wider than they are.
+
+    What the smaller operand has below the window is cut off, and nothing remembers it: the loop adds two
+    integers exactly and rounds their sum, which may be any integer, -1 too.
+
+    Parameters
+    ----------
+    width : int
+        Of the window and of a sum of products, sign included: 26 to 63.
+    """
+
+    sum_bits: int = field(init=False, default=0)
+    max_planes: int = field(init=False, default=2)
+    width: int
+
+    @property
+    def product(self) -> Interval:
+        """Every sum of products."""
+        return Interval.of_bits(self.width, signed=True)
+
+    @property
+    def slack(self) -> int:
+        """The whole of it."""
+        return self.width - 2
+
+    @property
+    def bits(self) -> int:
+        """That of the sums."""
+        return self.width
+
+    @property
+    def total_steps(self) -> list[int]:
+        """Down to the lowest bit, and one place more for -1."""
+        return [1 << k for k in reversed(range(self.width.bit_length()))]
 
 
 def products_layout(window: Window, lanes: int, slot_bits: int) -> data.StructLayout:
@@ -174,13 +212,16 @@ class FusedLoop(NamedComponent):
     ) -> tuple[Value, Value]:
         """The registers and the adder of one lane; its accumulator of the slot `read`, and the next one."""
         window, given = self.window, self.products.payload
-        m.submodules[f"aligned_{lane}"] = aligned = AlignedSum(window)
+        cut = isinstance(window, CutWindow)
+        m.submodules[f"aligned_{lane}"] = aligned = AlignedSum(window, cut=cut)
         m.submodules[f"rounded_{lane}"] = rounded = RoundedWord(window)
         product = Signal(signed(window.product.bits), name=f"product_{lane}", reset_less=True)
         product_field = Signal(EXPONENT_BITS, name=f"product_field_{lane}", reset_less=True)
         total = Signal(signed(window.total.bits), name=f"total_{lane}", reset_less=True)
         total_field = Signal(EXPONENT_BITS, name=f"total_field_{lane}", reset_less=True)
-        inexact = Signal(name=f"inexact_{lane}", reset_less=True)
+        inexact: Value = Const(0, 1)
+        if not cut:
+            inexact = Signal(name=f"inexact_{lane}", reset_less=True)
         words = [Signal(WORD_BITS, name=f"word_{lane}_{i}", reset_less=True) for i in range(self.slots)]
         store(m, words, rounded.word, write, to)
         current = Signal(WORD_BITS, name=f"word_{lane}")
@@ -199,6 +240,7 @@ class FusedLoop(NamedComponent):
             product_field.eq(given.fields[lane]),
             total.eq(aligned.total),
             total_field.eq(aligned.field),
-            inexact.eq(aligned.inexact),
         ]
+        if not cut:
+            m.d.sync += inexact.eq(aligned.inexact)
         return current, rounded.word

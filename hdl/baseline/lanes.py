@@ -18,7 +18,7 @@ from hdl.weights import WeightBuffer, levels_layout
 
 from .group_end import GroupEnd
 
-__all__ = ["LaneElement", "LaneParameters", "ScaledElement"]
+__all__ = ["LaneElement", "LaneParameters", "ScaledElement", "SlotParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,42 @@ class LaneParameters:
     def with_cells(self, adder_cells: AdderCells) -> Self:
         """The same for another library."""
         return replace(self, adder_cells=adder_cells)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotParameters(LaneParameters):
+    """What shapes an element whose FP32 sums are added to every second cycle.
+
+    Parameters
+    ----------
+    slots : int
+        Sums of a lane, or of all lanes, that are under way, 1 to 16. From two on the element takes operands
+        every cycle.
+    lanes, weights, adder_cells
+        As for `LaneParameters`.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    slots: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.slots <= 16:
+            raise ValueError(f"slots must be from 1 to 16, not {self.slots}")
+
+    @property
+    def macs_per_cycle(self) -> Fraction:
+        """One a lane; with a single slot every second cycle. The end of a sum costs two cycles more."""
+        return Fraction(self.lanes, 1 if self.slots > 1 else 2)
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of a slot number."""
+        return (self.slots - 1).bit_length()
 
 
 class LaneElement(NamedComponent):

@@ -29,10 +29,12 @@ __all__ = [
     "PRODUCTS",
     "SCALED",
     "ExactProduct",
+    "FloatProduct",
     "Fp16Product",
     "LevelProduct",
     "ScaledWord",
     "normalised_significand",
+    "special_flags",
 ]
 
 #: Distances by which the significand of a subnormal is shifted: its leading bit ends in the top two places.
@@ -62,17 +64,59 @@ def normalised_significand(
     return shifted, effective_exponent(field), Cat(Const(0, 1), *reversed(taken))
 
 
-class ExactProduct(NamedComponent):
-    """A product in the window of its kind.
+def special_flags(a: Value, b: Value) -> tuple[Value, Value]:
+    """Whether the product of two FP16 words is NaN, and whether one of them is infinite."""
+    nans, infinities, zeros = [], [], []
+    for value in (a, b):
+        special, fraction = value[10:15].all(), value[:10].any()
+        nans.append(special & fraction)
+        infinities.append(special & ~fraction)
+        zeros.append(~value[:15].any())
+    nan = nans[0] | nans[1] | (infinities[0] & zeros[1]) | (zeros[0] & infinities[1])
+    return nan, infinities[0] | infinities[1]
+
+
+class FloatProduct(NamedComponent):
+    """A product of floating-point values, combinational.
 
     Parameters
     ----------
-    factors : mapping of str to shape
-        Inputs.
+    factors, product : mapping of str to shape
+        Inputs, and the outputs that hold the product.
     flags : iterable of str
         Outputs of one bit.
     cells : AdderCells
         The adder cells to build from.
+    """
+
+    clocked = False
+    kind: ClassVar[str]
+
+    def __init__(
+        self,
+        factors: Mapping[str, Any],
+        product: Mapping[str, Any],
+        flags: Iterable[str],
+        cells: AdderCells,
+    ):
+        self.cells = cells
+        inputs = {name: In(shape) for name, shape in factors.items()}
+        outputs = {name: Out(shape) for name, shape in product.items()}
+        super().__init__({**inputs, **outputs, **{name: Out(1) for name in flags}})
+
+    @property
+    def module_name(self) -> str:
+        """For instance `baseline_fp16_product`, or with `_inv`."""
+        return f"baseline_{self.kind}{self.cells.suffix}"
+
+
+class ExactProduct(FloatProduct):
+    """A product in the window of its kind.
+
+    Parameters
+    ----------
+    factors, flags, cells
+        As for `FloatProduct`.
 
     Members
     -------
@@ -83,22 +127,13 @@ class ExactProduct(NamedComponent):
         `product * 2^(field - 127 - (W - 2))`.
     """
 
-    clocked = False
-    kind: ClassVar[str]
     window: ClassVar[ProductWindow]
     product: Signal
     field: Signal
 
     def __init__(self, factors: Mapping[str, Any], flags: Iterable[str], cells: AdderCells):
-        self.cells = cells
-        product = {"product": Out(signed(self.window.product.bits)), "field": Out(EXPONENT_BITS)}
-        inputs = {name: In(shape) for name, shape in factors.items()}
-        super().__init__({**inputs, **product, **{name: Out(1) for name in flags}})
-
-    @property
-    def module_name(self) -> str:
-        """For instance `baseline_fp16_product`, or with `_inv`."""
-        return f"baseline_{self.kind}{self.cells.suffix}"
+        product = {"product": signed(self.window.product.bits), "field": EXPONENT_BITS}
+        super().__init__(factors, product, flags, cells)
 
 
 class Fp16Product(ExactProduct):
@@ -152,16 +187,8 @@ class Fp16Product(ExactProduct):
             self.field.eq(heap.sum(m)),
             self.negative.eq(sign),
         ]
-        nans, infinities, zeros = [], [], []
-        for value in (self.a, self.b):
-            special, fraction = value[10:15].all(), value[:10].any()
-            nans.append(special & fraction)
-            infinities.append(special & ~fraction)
-            zeros.append(~value[:15].any())
-        m.d.comb += [
-            self.nan.eq(nans[0] | nans[1] | (infinities[0] & zeros[1]) | (zeros[0] & infinities[1])),
-            self.infinite.eq((infinities[0] | infinities[1]) & ~self.nan),
-        ]
+        nan, infinite = special_flags(self.a, self.b)
+        m.d.comb += [self.nan.eq(nan), self.infinite.eq(infinite & ~self.nan)]
         return m
 
 

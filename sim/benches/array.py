@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import formats
-from golden.accumulate import fused_accumulate_fp32, round_fp16
+from golden.accumulate import fused_accumulate_fp32
 from golden.anda import AndaCodec
 from golden.bitplanes import pack, plane_words_to_beats
 from golden.dot import group_dot
@@ -23,6 +23,7 @@ from golden.fp16 import sanitize
 from golden.interval import Interval
 from sim.bench import Bench, coverage, pack_lanes, parameters
 from sim.benches.array_agents import PromisedResults
+from sim.benches.flagged_rows import FlaggedBench
 from sim.stream import STALLS, Source
 from sim.weight_codes import encode
 
@@ -54,10 +55,7 @@ def declare_coverage() -> None:
     coverage.point("array: room for tiles", [1, 2])
     coverage.point("array: stall", [*STALL_REASONS[:2], STALL_REASONS[3]])
     coverage.point("array: scale", ["finite", "nonfinite"])
-    coverage.point("array: reset", [f"in quarter {quarter} of a tile" for quarter in range(4)])
     coverage.point("array: configuration", [CONFIGURATION])
-    if HALF:
-        coverage.point("array: overflow", [False, True])
 
 
 class StallWatch:
@@ -99,11 +97,13 @@ class StallWatch:
         return f"cycles {self.counts}"
 
 
-class ArrayBench(Bench):
+class ArrayBench(FlaggedBench):
     """The array between its streams of planes and weights, and its results."""
 
+    kind, work = "array", "tile"
+
     def __init__(self, dut: Any):
-        super().__init__(dut)
+        super().__init__(dut, half=HALF)
         declare_coverage()
         fields = ("words", "exponents", "first", "last", "tile_last")
         self.planes = Source(self, "planes", fields, beside=("group_planes",))
@@ -111,10 +111,6 @@ class ArrayBench(Bench):
         slot = ("slot",) if SHARING > 1 else ()
         self.results = PromisedResults(self, ("values", *slot), transfers_a_tile=SHARING)
         self.watch = StallWatch(self)
-        self.flags = {"nonfinite": False, "overflow": False}
-        dut.clear_nonfinite.value = 0
-        if HALF:
-            dut.clear_overflow.value = 0
         coverage.hit({"array: configuration": CONFIGURATION})
 
     def stall(self, source: str, room: int) -> None:
@@ -150,12 +146,7 @@ class ArrayBench(Bench):
         coverage.hit({"array: scale": "nonfinite" if odd else "finite"})
 
     def _expect(self, sums: NDArray[np.float32], note: str) -> None:
-        values: NDArray[Any] = sums.view(np.uint32)
-        if HALF:
-            halves, overflow = round_fp16(sums)
-            values = halves.view(np.uint16)
-            self.flags["overflow"] |= overflow
-            coverage.hit({"array: overflow": overflow})
+        values = self.words(sums)
         bits = 16 if HALF else 32
         for slot in range(SHARING):
             (packed,) = pack_lanes(values[slot::SHARING].reshape(1, -1), bits)
@@ -191,34 +182,10 @@ class ArrayBench(Bench):
         """Queue a random tile."""
         groups = groups or self.random.choice((1, 2, 3, 5))
         r = self.numpy
-        x = (r.standard_t(3, (ROWS, groups * LANES)) * 2.0 ** r.integers(-10, 10)).astype(np.float16)
-        scales = (r.random((groups, COLUMNS)) * 2.0 ** r.integers(-12, 4)).astype(np.float16)
-        levels = r.integers(LEVELS.min, LEVELS.max, (groups, COLUMNS, LANES), endpoint=True)
-        kind = self.random.randrange(8)
-        if kind == 0:
-            scales[r.integers(groups), r.integers(COLUMNS)] = r.choice([np.inf, -np.inf, np.nan])
-        elif kind == 1:
-            x, levels = np.full_like(x, -65504), np.full_like(levels, LEVELS.min)
-        elif kind == 2:
-            x = np.where(r.random(x.shape) < 0.9, np.float16(0), x)
-        elif kind == 3:  # rows far apart, so that exponents of different rows cannot be mixed up
+        x, levels, scales = self.random_operands((ROWS, groups * LANES), (groups, COLUMNS), LANES, LEVELS)
+        if r.random() < 0.15:  # rows far apart, so that exponents of different rows cannot be mixed up
             x = (x * 2.0 ** -r.integers(0, 12, (ROWS, 1))).astype(np.float16)
         self.send(x, levels, scales, planes, note)
-
-    async def finish(self) -> None:
-        """Run to the end; then the flags say what happened, until they are cleared."""
-        await self.run(patience=2000)
-        for name, wanted in self.flags.items():
-            if name == "overflow" and not HALF:
-                continue
-            got = bool(int(getattr(self.dut, name).value))
-            assert got == wanted, f"cycle {self.cycle}: {name} should be {wanted} after these tiles"
-            getattr(self.dut, f"clear_{name}").value = 1
-            await self.step()
-            getattr(self.dut, f"clear_{name}").value = 0
-            await self.step(2)
-            assert not int(getattr(self.dut, name).value), f"{name} should be clear"
-            self.flags[name] = False
 
 
 @cocotb.test()
@@ -277,11 +244,6 @@ async def reset_in_the_middle(dut: Any) -> None:
     bench = ArrayBench(dut)
     await bench.reset()
     length = 2 * beats_of(MOST) + COLUMNS + SHARING + 6
-    for cycles in range(2, length, max(1, length // 12)):
-        bench.random_tile(MOST, groups=2)
-        await bench.step(cycles)
-        coverage.hit({"array: reset": f"in quarter {min(4 * cycles // length, 3)} of a tile"})
-        await bench.reset()
-        bench.flags = {"nonfinite": False, "overflow": False}
-        bench.random_tile(MOST, f"after a reset behind cycle {cycles}")
-        await bench.finish()
+    await bench.through_resets(
+        length, lambda: bench.random_tile(MOST, groups=2), lambda note: bench.random_tile(MOST, note)
+    )

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from golden.baseline.axcore import axcore_product
 from golden.fp16 import sanitize
-from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.bench import coverage, pack_lanes, parameters
 from sim.benches.baseline_halves import halves, random_halves, random_scales
+from sim.benches.stream_bench import OperandBench
 from sim.flag import StickyFlag
-from sim.stream import STALLS, Sink, Source
 
 P = parameters()
 LANES, INSIDE = P["lanes"], P["weights"] == "inside"
@@ -30,38 +30,18 @@ def declare_coverage() -> None:
     coverage.point("axcore: code", range(16))
     coverage.point("axcore: replaced", ["activation", "scale"])
     coverage.point("axcore: result", ["negative", "zero", "positive"])
-    coverage.point("axcore: source stalls", STALLS)
-    coverage.point("axcore: sink stalls", STALLS)
-    coverage.cross("axcore: source & sink stalls", ("axcore: source stalls", "axcore: sink stalls"))
-    coverage.point("axcore: reset", ["before a result", "while a result waits"])
 
 
-class AxCoreBench(Bench):
+class AxCoreBench(OperandBench):
     """The element between streams of operands and of scales, and its results."""
 
+    kind = "axcore"
+
     def __init__(self, dut: Any):
-        super().__init__(dut)
+        groups = ("scale", "first", "last")
+        super().__init__(dut, ("values", "first", "last"), inside=INSIDE, groups=groups)
         declare_coverage()
-        beside = () if INSIDE else ("levels",)
-        self.activations = Source(self, "activations", ("values", "first", "last"), beside=beside)
-        self.load = Source(self, "load") if INSIDE else None
-        self.groups = Source(self, "groups", ("scale", "first", "last"))
-        self.results = Sink(self, "results")
-        StickyFlag(self, "nonfinite", self._replaced)
-
-    def _replaced(self) -> bool:
-        item, group = self.activations.taken, self.groups.taken
-        values = [] if item is None else [item[0] >> 16 * lane for lane in range(LANES)]
-        return any(value >> 10 & 31 == 31 for value in [*values, *([] if group is None else group[:1])])
-
-    def stall(self, source: str, sink: str) -> None:
-        """Choose the patterns of the streams."""
-        self.activations.stall(source)
-        self.groups.stall(self.random.choice(STALLS))
-        self.results.stall(sink)
-        if self.load:
-            self.load.stall(self.random.choice(STALLS))
-        coverage.hit({"axcore: source stalls": source, "axcore: sink stalls": sink})
+        StickyFlag(self, "nonfinite", lambda: self.taken_special(LANES))
 
     def send(self, row: list[Group], note: str = "") -> None:
         """Queue a row of groups of one length, and its result."""
@@ -69,9 +49,7 @@ class AxCoreBench(Bench):
             values = pack_lanes(words.reshape(-1, LANES), 16)
             sets = pack_lanes(own.reshape(-1, LANES), 4)
             for i, (beat, w) in enumerate(zip(values, sets, strict=True)):
-                self.activations.send([(beat, i == 0, i == len(sets) - 1, *(() if INSIDE else (w,)))])
-                if self.load:
-                    self.load.send([(w,)])
+                self.send_beat((beat, i == 0, i == len(sets) - 1), w)
             self.groups.send([(scale, number == 0, number == len(row) - 1)])
             for code in np.unique(own).tolist():
                 coverage.hit({"axcore: code": code})
@@ -119,12 +97,12 @@ async def random_rows_and_stalls(dut: Any) -> None:
     """Random rows under every pair of stall patterns."""
     bench = AxCoreBench(dut)
     await bench.reset()
-    for source in STALLS:
-        for sink in STALLS:
-            bench.stall(source, sink)
-            for _ in range(P["rows"]):
-                bench.send(bench.random_row(), f"stalls {source}/{sink}")
-            await bench.run(patience=5000)
+
+    def send(note: str) -> None:
+        for _ in range(P["rows"]):
+            bench.send(bench.random_row(), note)
+
+    await bench.under_every_stall(send, patience=5000)
 
 
 @cocotb.test()
@@ -134,15 +112,8 @@ async def full_speed(dut: Any) -> None:
     await bench.reset()
     groups = 5
     bench.send([bench.random_group(GROUP) for _ in range(groups)], "full speed")
-    await bench.transfer(bench.activations)
-    begin = bench.cycle
-    await bench.until(lambda: bench.activations.done, patience=1000)
-    taken, wanted = bench.cycle - begin, groups * GROUP // LANES - 1
-    assert taken == wanted, f"{groups} groups took {taken} cycles behind the first transfer, not {wanted}"
-    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    await bench.until(lambda: bench.results.done)
-    assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
-    await bench.run()
+    await bench.keep_pace(groups * GROUP // LANES - 1)
+    await bench.end_on_time(P["latency"])
 
 
 @cocotb.test()
@@ -150,13 +121,9 @@ async def reset_in_the_middle(dut: Any) -> None:
     """A reset at any point of a row leaves nothing behind."""
     bench = AxCoreBench(dut)
     await bench.reset()
-    for cycles in range(2, 24):
-        bench.stall("never", "late")
-        bench.send([bench.random_group(2 * LANES)])
-        await bench.step(cycles)
-        waits = bool(int(dut.results_valid.value))
-        coverage.hit({"axcore: reset": "while a result waits" if waits else "before a result"})
-        await bench.reset()
-        bench.stall("never", "never")
-        bench.send(bench.random_row(), f"after a reset behind cycle {cycles}")
-        await bench.run(patience=3000)
+    await bench.through_resets(
+        range(2, 24),
+        lambda: bench.send([bench.random_group(2 * LANES)]),
+        lambda note: bench.send(bench.random_row(), note),
+        patience=3000,
+    )

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from golden.accumulate import fused_accumulate_fp32
 from golden.baseline.bitmod import LARGEST_SHIFT, group_sums
 from golden.fp16 import EXPONENT_BIAS, sanitize
-from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.bench import coverage, pack_lanes, parameters
+from sim.benches.stream_bench import StreamBench
 from sim.flag import StickyFlag
-from sim.stream import STALLS, Sink, Source
+from sim.stream import Sink, Source
 
 Integers = NDArray[np.int64]
 
@@ -41,20 +42,21 @@ class Group:
 def declare_coverage() -> None:
     """The points of this component."""
     coverage.point("bitmod: sum", ["negative", "zero", "positive"])
-    coverage.point("bitmod: source stalls", STALLS)
-    coverage.point("bitmod: sink stalls", STALLS)
-    coverage.cross("bitmod: source & sink stalls", ("bitmod: source stalls", "bitmod: sink stalls"))
-    coverage.point("bitmod: reset", ["in a group", "behind a group"])
 
 
-class BitModBench(Bench):
+class BitModBench(StreamBench):
     """The element, its streams of beats, of groups and of results, and its flag."""
+
+    kind = "bitmod"
+    states = ("in a group", "behind a group")
 
     def __init__(self, dut: Any):
         super().__init__(dut)
         declare_coverage()
+        self.declare_resets()
         self.beats = Source(self, "activations", ("values", "first", "last"), beside=("terms",))
         self.groups = Source(self, "groups", ("scale", "first", "last"))
+        self.sources = [self.beats, self.groups]
         self.results = Sink(self, "results", ("value",))
         StickyFlag(self, "nonfinite", self._nonfinite_taken)
 
@@ -63,13 +65,6 @@ class BitModBench(Bench):
         words = [values >> (16 * i) for i in range(LANES)]
         scale = self.groups.taken[0] if self.groups.taken else 0
         return any(word >> 10 & 31 == 31 for word in (*words, scale))
-
-    def stall(self, source: str, sink: str) -> None:
-        """Choose the patterns of all streams."""
-        self.beats.stall(source)
-        self.results.stall(sink)
-        self.groups.stall("never" if source == sink == "never" else self.random.choice(STALLS))
-        coverage.hit({"bitmod: source stalls": source, "bitmod: sink stalls": sink})
 
     def send(self, row: list[Group], note: str = "") -> None:
         """Queue a row of groups."""
@@ -142,12 +137,12 @@ async def random_rows_and_stalls(dut: Any) -> None:
     """Random rows under every pair of stall patterns."""
     bench = BitModBench(dut)
     await bench.reset()
-    for source in STALLS:
-        for sink in STALLS:
-            bench.stall(source, sink)
-            for _ in range(P["rows"]):
-                bench.send(bench.random_row(), f"stalls {source}/{sink}")
-            await bench.run()
+
+    def send(note: str) -> None:
+        for _ in range(P["rows"]):
+            bench.send(bench.random_row(), note)
+
+    await bench.under_every_stall(send)
 
 
 @cocotb.test()
@@ -156,14 +151,8 @@ async def full_speed(dut: Any) -> None:
     bench = BitModBench(dut)
     await bench.reset()
     bench.send([bench.random_group() for _ in range(4)])
-    await bench.transfer(bench.beats)
-    begin = bench.cycle
-    await bench.until(lambda: bench.beats.done)
-    assert bench.cycle - begin == 4 * BEATS - 1, f"{4 * BEATS} beats took {bench.cycle - begin + 1} cycles"
-    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    await bench.until(lambda: bench.results.done)
-    assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
-    await bench.run()
+    await bench.keep_pace(4 * BEATS - 1)
+    await bench.end_on_time(P["latency"])
 
 
 @cocotb.test()
@@ -175,7 +164,7 @@ async def reset_in_the_middle(dut: Any) -> None:
         bench.stall("never", "late")
         bench.send([bench.random_group(), bench.random_group()])
         await bench.transfer(bench.beats, beats)
-        coverage.hit({"bitmod: reset": "in a group" if beats % BEATS else "behind a group"})
+        coverage.hit({"bitmod: reset": bench.states[beats % BEATS == 0]})
         await bench.reset()
         bench.stall("never", "never")
         bench.send(bench.random_row(), f"after a reset behind beat {beats}")

@@ -20,9 +20,10 @@ from golden.baseline.align import aligned_range
 from golden.dot import group_dot, group_dot_range
 from golden.fp16 import sanitize
 from golden.interval import Interval
-from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.bench import coverage, pack_lanes, parameters
+from sim.benches.stream_bench import StreamBench
 from sim.flag import StickyFlag
-from sim.stream import STALLS, Sink, Source
+from sim.stream import Sink, Source
 
 Integers = NDArray[np.int64]
 
@@ -53,16 +54,15 @@ class Group:
 def declare_coverage() -> None:
     """The points of this kind of component."""
     coverage.point("block: sum", ["lowest", "negative", "zero", "positive", "highest"])
-    coverage.point("block: source stalls", STALLS)
-    coverage.point("block: sink stalls", STALLS)
-    coverage.cross("block: source & sink stalls", ("block: source stalls", "block: sink stalls"))
     within = ["in a block"] if BEATS > 1 else []
     coverage.point("block: reset", [*within, "behind a block", "while a result waits"])
     coverage.point("block: configuration", [CONFIGURATION])
 
 
-class BlockBench(Bench):
+class BlockBench(StreamBench):
     """The element, its streams of beats, of groups, of weights if it loads them, and of results."""
+
+    kind = "block"
 
     def __init__(self, dut: Any):
         super().__init__(dut)
@@ -73,6 +73,7 @@ class BlockBench(Bench):
         self.beats = Source(self, "activations", ("values", *flags), beside=() if INSIDE else ("levels",))
         self.load = Source(self, "load") if INSIDE else None
         self.groups = Source(self, "groups", ("exponent", weight, *slot, "first", "last"))
+        self.sources = [self.beats, self.groups, *([self.load] if self.load else [])]
         self.results = Sink(self, "results", ("value", *slot))
         if WEIGHT_EXPONENTS is None:
             StickyFlag(self, "nonfinite", self._nonfinite_taken)
@@ -80,20 +81,6 @@ class BlockBench(Bench):
 
     def _nonfinite_taken(self) -> bool:
         return self.groups.taken is not None and self.groups.taken[1] >> 10 & 31 == 31
-
-    def stall(self, source: str, sink: str) -> None:
-        """Choose the patterns of all streams."""
-        self.beats.stall(source)
-        self.results.stall(sink)
-        self.groups.stall(self.random.choice(STALLS))
-        if self.load is not None:
-            self.load.stall(self.random.choice(STALLS))
-        coverage.hit({"block: source stalls": source, "block: sink stalls": sink})
-
-    def go(self) -> None:
-        """No stalls anywhere."""
-        for agent in (self.beats, self.groups, self.results, *([self.load] if self.load else [])):
-            agent.stall("never")
 
     def send(self, rows: list[list[Group]], note: str = "") -> None:
         """Queue rows of groups, in two slots those of two rows in turn as long as both have some."""
@@ -238,11 +225,11 @@ async def random_rows_and_stalls(dut: Any) -> None:
     """Random rows under every pair of stall patterns."""
     bench = BlockBench(dut)
     await bench.reset()
-    for source in STALLS:
-        for sink in STALLS:
-            bench.stall(source, sink)
-            bench.send([bench.random_row() for _ in range(P["rows"])], f"stalls {source}/{sink}")
-            await bench.run()
+
+    def send(note: str) -> None:
+        bench.send([bench.random_row() for _ in range(P["rows"])], note)
+
+    await bench.under_every_stall(send)
 
 
 @cocotb.test()
@@ -252,18 +239,10 @@ async def full_speed(dut: Any) -> None:
     await bench.reset()
     groups = 6
     bench.send([[bench.random_group() for _ in range(groups)] for _ in range(SLOTS)])
-    await bench.transfer(bench.beats)
-    begin = bench.cycle
-    await bench.until(lambda: bench.beats.done)
-    taken, wanted = bench.cycle - begin, SLOTS * groups * BEATS - 1
-    assert taken == wanted, f"{wanted + 1} beats took {taken + 1} cycles"
+    await bench.keep_pace(SLOTS * groups * BEATS - 1)
     await bench.run()
     bench.send([[bench.random_group()]])
-    await bench.until(lambda: bench.beats.done)
-    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    await bench.until(lambda: bench.results.done)
-    assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
-    await bench.run()
+    await bench.end_on_time(P["latency"])
 
 
 @cocotb.test()
@@ -278,7 +257,7 @@ async def reset_in_the_middle(dut: Any) -> None:
         await bench.transfer(bench.beats, beats)
         coverage.hit({"block: reset": "in a block" if beats % BEATS else "behind a block"})
         await bench.reset()
-        bench.go()
+        bench.stall("never", "never")
         bench.send([bench.random_row()], f"after a reset behind beat {beats}")
         await bench.run()
     bench.stall("never", "late")
@@ -287,6 +266,6 @@ async def reset_in_the_middle(dut: Any) -> None:
     await bench.until(lambda: bool(int(dut.results_valid.value)))
     coverage.hit({"block: reset": "while a result waits"})
     await bench.reset()
-    bench.go()
+    bench.stall("never", "never")
     bench.send([bench.random_row() for _ in range(3)], "after a reset with a result waiting")
     await bench.run()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from golden.baseline.fp_fp import fma_accumulate
 from golden.interval import Interval
-from sim.bench import Bench, coverage, pack_lanes, parameters
-from sim.stream import STALLS, Sink, Source
+from sim.bench import coverage, pack_lanes, parameters
+from sim.benches.stream_bench import OperandBench
 
 P = parameters()
 LANES, SLOTS, INSIDE = P["lanes"], P["slots"], P["weights"] == "inside"
@@ -31,18 +31,6 @@ DISTANCES = [
 KINDS = ("zero", "finite", "infinite", "nan")
 
 
-def declare_coverage() -> None:
-    """The points of this component."""
-    coverage.point("fp-fp: distance", DISTANCES)
-    coverage.point("fp-fp: tie", [True])
-    coverage.point("fp-fp: cancelled", [True])
-    coverage.point("fp-fp: result", KINDS)
-    coverage.point("fp-fp: source stalls", STALLS)
-    coverage.point("fp-fp: sink stalls", STALLS)
-    coverage.cross("fp-fp: source & sink stalls", ("fp-fp: source stalls", "fp-fp: sink stalls"))
-    coverage.point("fp-fp: reset", ["while adding", "while a result waits"])
-
-
 def _half(bits: int) -> np.float16:
     return np.float16(np.uint16(bits).view(np.float16))
 
@@ -53,25 +41,31 @@ def _kind(value: np.float32) -> str:
     return "infinite" if np.isinf(value) else "finite" if value else "zero"
 
 
-class FpFpBench(Bench):
-    """The element between a stream of operands and a stream of sums."""
+class FpFpBench(OperandBench):
+    """The element between a stream of operands and a stream of sums.
+
+    Attributes
+    ----------
+    sums : int
+        Of a result.
+    """
+
+    kind = "fp-fp"
+    states = ("while adding", "while a result waits")
+    sums = LANES
 
     def __init__(self, dut: Any):
-        super().__init__(dut)
-        declare_coverage()
         slot = ("slot",) if P["slot_bits"] else ()
-        beside = () if INSIDE else ("levels",)
-        self.activations = Source(self, "activations", ("values", *slot, "first", "last"), beside=beside)
-        self.load = Source(self, "load") if INSIDE else None
-        self.results = Sink(self, "results", ("values", *slot))
+        fields = ("values", *slot, "first", "last")
+        super().__init__(dut, fields, inside=INSIDE, results=("values", *slot))
+        self.declare()
 
-    def stall(self, source: str, sink: str) -> None:
-        """Choose the patterns of the streams."""
-        self.activations.stall(source)
-        self.results.stall(sink)
-        if self.load:
-            self.load.stall(self.random.choice(STALLS))
-        coverage.hit({"fp-fp: source stalls": source, "fp-fp: sink stalls": sink})
+    def declare(self) -> None:
+        """The points of this component."""
+        coverage.point("fp-fp: distance", DISTANCES)
+        coverage.point("fp-fp: tie", [True])
+        coverage.point("fp-fp: cancelled", [True])
+        coverage.point("fp-fp: result", KINDS)
 
     def send(self, rows: list[tuple[int, list[Step]]], note: str = "") -> None:
         """Queue sums, each for a slot, interleaved at random as far as the order in each slot allows."""
@@ -84,30 +78,39 @@ class FpFpBench(Bench):
             row = waiting[slot][0]
             step = row.pop(0)
             first, last = slot not in state, not row
-            state[slot] = self._add(state.get(slot, np.zeros(LANES, np.float32)), step)
-            self._queue(slot, step, first, last)
+            before = state.get(slot, np.zeros(self.sums, np.float32))
+            state[slot] = self.added(before, step)
+            self.cover(before, step, state[slot])
+            self.queue(slot, step, first, last)
             if last:
                 sums = state.pop(slot)
                 where = (slot,) if P["slot_bits"] else ()
                 values = pack_lanes(sums.view(np.uint32)[None], 32)[0]
                 self.results.expect([(values, *where)], note=f"slot {slot} {note}, sums {sums.tolist()}")
                 for value in sums:
-                    coverage.hit({"fp-fp: result": _kind(value)})
+                    coverage.hit({f"{self.kind}: result": _kind(value)})
                 waiting[slot].pop(0)
                 if not waiting[slot]:
                     del waiting[slot]
 
-    def _queue(self, slot: int, step: Step, first: bool, last: bool) -> None:
+    def queue(self, slot: int, step: Step, first: bool, last: bool) -> None:
+        """Queue one step."""
         x, w = (pack_lanes(operand.view(np.uint16)[None], 16)[0] for operand in step)
         where = (slot,) if P["slot_bits"] else ()
-        self.activations.send([(x, *where, first, last, *(() if INSIDE else (w,)))])
-        if self.load:
-            self.load.send([(w,)])
+        self.send_beat((x, *where, first, last), w)
 
-    def _add(self, before: Singles, step: Step) -> Singles:
-        """One step of the golden sums, counted."""
+    def added(self, before: Singles, step: Step) -> Singles:
+        """One step of the golden sums."""
         x, w = step
-        after = fma_accumulate(x[:, None], w[:, None], start=before)
+        return fma_accumulate(x[:, None], w[:, None], start=before)
+
+    def cycles_of(self, steps: int, slots: int) -> int:
+        """From the first to the last of some steps that so many slots take in turn."""
+        return (2 if slots == 1 else 1) * (steps - 1)
+
+    def cover(self, before: Singles, step: Step, after: Singles) -> None:
+        """Count a step of finite values."""
+        x, w = step
         with np.errstate(invalid="ignore"):
             products = x.astype(np.float64) * w
         for old, product, new in zip(before.tolist(), products.tolist(), after.tolist(), strict=True):
@@ -119,25 +122,26 @@ class FpFpBench(Bench):
                 coverage.hit({"fp-fp: tie": True})
             if new == 0:
                 coverage.hit({"fp-fp: cancelled": True})
-        return after
 
     def random_row(self) -> list[Step]:
         """Steps that follow each other: of any values, ordinary ones, or aimed at the sum so far."""
-        sums = np.zeros(LANES, np.float32)
+        sums = np.zeros(self.sums, np.float32)
         row: list[Step] = []
         special = self.random.random() < 0.2
         for _ in range(self.random.choice((1, 2, 3, 6, 12))):
-            step = self._random_step(sums, special)
-            sums = fma_accumulate(step[0][:, None], step[1][:, None], start=sums)
+            step = self.random_step(sums, special)
+            sums = self.added(sums, step)
             row.append(step)
         return row
 
-    def _random_step(self, sums: Singles, special: bool) -> Step:
-        pairs = [self._pair(float(value), special) for value in sums]
+    def random_step(self, sums: Singles, special: bool) -> Step:
+        """One step, aimed at the sum of each lane."""
+        pairs = [self.pair(float(value), special) for value in sums]
         x, w = (np.array(column, np.float16) for column in zip(*pairs, strict=True))
         return x, w
 
-    def _pair(self, value: float, special: bool) -> tuple[np.float16, np.float16]:
+    def pair(self, value: float, special: bool) -> tuple[np.float16, np.float16]:
+        """Operands of one product: any, ordinary, or aimed at a sum."""
         r = self.random
         kind = r.choice(("any", "ordinary", "aimed", "undo", "tie"))
         if kind == "any" or not np.isfinite(value) or not value:
@@ -167,10 +171,8 @@ class FpFpBench(Bench):
         return [(self.random.randrange(SLOTS), self.random_row()) for _ in range(count)]
 
 
-@cocotb.test()
-async def corners(dut: Any) -> None:
+async def run_corners(bench: FpFpBench) -> None:
     """Every pair of extreme operands, alone and twice."""
-    bench = FpFpBench(dut)
     await bench.reset()
     words = [0, 1, 0x3FF, 0x400, 0x3C00, 0x7BFF, 0x7C00, 0x7E01]
     words += [word | 0x8000 for word in words]
@@ -184,56 +186,56 @@ async def corners(dut: Any) -> None:
     await bench.run()
 
 
-@cocotb.test()
-async def random_rows_and_stalls(dut: Any) -> None:
+async def run_rows(bench: FpFpBench) -> None:
     """Random sums, interleaved over the slots, under every pair of stall patterns."""
-    bench = FpFpBench(dut)
     await bench.reset()
-    for source in STALLS:
-        for sink in STALLS:
-            bench.stall(source, sink)
-            bench.send(bench.random_rows(P["rows"]), f"stalls {source}/{sink}")
-            await bench.run()
+    await bench.under_every_stall(lambda note: bench.send(bench.random_rows(P["rows"]), note))
 
 
-@cocotb.test()
-async def full_speed(dut: Any) -> None:
+async def run_full_speed(bench: FpFpBench) -> None:
     """Operands of another slot every cycle, of the same slot every second one; the sums on time."""
-    bench = FpFpBench(dut)
     await bench.reset()
     one = np.ones(LANES, np.float16)
     rounds = 8
     for used in sorted({1, SLOTS}):
         for i in range(rounds * used):
-            bench._queue(i % used, (one, one), i < used, False)
-        await bench.transfer(bench.activations)
-        begin = bench.cycle
-        await bench.until(lambda: bench.activations.done)
-        wanted = (2 if used == 1 else 1) * (rounds * used - 1)
-        taken = bench.cycle - begin
-        assert taken == wanted, f"{rounds * used} steps of {used} slots took {taken} cycles, not {wanted}"
+            bench.queue(i % used, (one, one), i < used, False)
+        await bench.keep_pace(bench.cycles_of(rounds * used, used))
         await bench.reset()
     bench.send([(0, [(one, one)])])
-    await bench.until(lambda: bench.activations.done)
-    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    await bench.until(lambda: bench.results.done)
-    assert bench.cycle - begin == P["latency"] + 1, f"a sum took {bench.cycle - begin - 1} cycles"
-    await bench.run()
+    await bench.end_on_time(P["latency"])
+
+
+async def run_resets(bench: FpFpBench) -> None:
+    """A reset at any point of a sum, or while it waits, leaves nothing behind."""
+    await bench.reset()
+    infinite = np.full(LANES, np.inf, np.float16)
+    await bench.through_resets(
+        range(2, 12),
+        lambda: bench.send([(0, [(infinite, infinite)] * 3)]),
+        lambda note: bench.send(bench.random_rows(2), note),
+    )
+
+
+@cocotb.test()
+async def corners(dut: Any) -> None:
+    """Every pair of extreme operands, alone and twice."""
+    await run_corners(FpFpBench(dut))
+
+
+@cocotb.test()
+async def random_rows_and_stalls(dut: Any) -> None:
+    """Random sums, interleaved over the slots, under every pair of stall patterns."""
+    await run_rows(FpFpBench(dut))
+
+
+@cocotb.test()
+async def full_speed(dut: Any) -> None:
+    """Operands of another slot every cycle, of the same slot every second one; the sums on time."""
+    await run_full_speed(FpFpBench(dut))
 
 
 @cocotb.test()
 async def reset_in_the_middle(dut: Any) -> None:
     """A reset at any point of a sum, or while it waits, leaves nothing behind."""
-    bench = FpFpBench(dut)
-    await bench.reset()
-    infinite = np.full(LANES, np.inf, np.float16)
-    for cycles in range(2, 12):
-        bench.stall("never", "late")
-        bench.send([(0, [(infinite, infinite)] * 3)])
-        await bench.step(cycles)
-        waits = bool(int(dut.results_valid.value))
-        coverage.hit({"fp-fp: reset": "while a result waits" if waits else "while adding"})
-        await bench.reset()
-        bench.stall("never", "never")
-        bench.send(bench.random_rows(2), f"after a reset behind cycle {cycles}")
-        await bench.run()
+    await run_resets(FpFpBench(dut))

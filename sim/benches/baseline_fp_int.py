@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from golden.baseline.fp_int import fp_int_product
 from golden.fp16 import sanitize
-from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.bench import coverage, pack_lanes, parameters
 from sim.benches.baseline_halves import halves, random_halves, random_scales
+from sim.benches.stream_bench import OperandBench
 from sim.flag import StickyFlag
-from sim.stream import STALLS, Sink, Source
 
 P = parameters()
 LANES, STEPS, INSIDE = P["lanes"], P["steps"], P["weights"] == "inside"
@@ -32,39 +32,18 @@ def declare_coverage() -> None:
     coverage.point("fp-int: replaced", ["activation", "scale"])
     coverage.point("fp-int: result", ["zero", "other"])
     coverage.point("fp-int: groups", ["one", "several"])
-    coverage.point("fp-int: source stalls", STALLS)
-    coverage.point("fp-int: sink stalls", STALLS)
-    coverage.cross("fp-int: source & sink stalls", ("fp-int: source stalls", "fp-int: sink stalls"))
-    coverage.point("fp-int: reset", ["before a result", "while a result waits"])
 
 
-class FpIntBench(Bench):
+class FpIntBench(OperandBench):
     """The element between streams of operands and of scales, and its results."""
 
+    kind = "fp-int"
+
     def __init__(self, dut: Any):
-        super().__init__(dut)
+        groups = ("scale", "first", "last")
+        super().__init__(dut, ("values", "slot", "first", "last"), inside=INSIDE, groups=groups)
         declare_coverage()
-        beside = () if INSIDE else ("levels",)
-        self.activations = Source(self, "activations", ("values", "slot", "first", "last"), beside=beside)
-        self.load = Source(self, "load") if INSIDE else None
-        self.groups = Source(self, "groups", ("scale", "first", "last"))
-        self.results = Sink(self, "results")
-        StickyFlag(self, "nonfinite", self._replaced)
-
-    def _replaced(self) -> bool:
-        """Whether an activation or a scale that is not finite is taken."""
-        item, group = self.activations.taken, self.groups.taken
-        values = [] if item is None else [item[0] >> 16 * lane for lane in range(LANES)]
-        return any(value >> 10 & 31 == 31 for value in [*values, *([] if group is None else group[:1])])
-
-    def stall(self, source: str, sink: str) -> None:
-        """Choose the patterns of the streams."""
-        self.activations.stall(source)
-        self.groups.stall(self.random.choice(STALLS))
-        self.results.stall(sink)
-        if self.load:
-            self.load.stall(self.random.choice(STALLS))
-        coverage.hit({"fp-int: source stalls": source, "fp-int: sink stalls": sink})
+        StickyFlag(self, "nonfinite", lambda: self.taken_special(LANES))
 
     def send(self, rows: list[list[Group]], note: str = "") -> None:
         """Queue rows; the groups of all rows take the slots in turn, two of them overlap at random."""
@@ -85,9 +64,7 @@ class FpIntBench(Bench):
                 number, (slot, beats) = done, waiting[done]
             x, w = beats.pop(0)
             first, last = len(beats) == sizes[number] - 1, not beats
-            self.activations.send([(x, slot, first, last, *(() if INSIDE else (w,)))])
-            if self.load:
-                self.load.send([(w,)])
+            self.send_beat((x, slot, first, last), w)
             done += last
 
     def _expect(self, row: list[Group], note: str) -> None:
@@ -143,11 +120,7 @@ async def random_rows_and_stalls(dut: Any) -> None:
     """Random rows under every pair of stall patterns."""
     bench = FpIntBench(dut)
     await bench.reset()
-    for source in STALLS:
-        for sink in STALLS:
-            bench.stall(source, sink)
-            bench.send(bench.random_rows(P["rows"]), f"stalls {source}/{sink}")
-            await bench.run(patience=5000)
+    await bench.under_every_stall(lambda note: bench.send(bench.random_rows(P["rows"]), note), patience=5000)
 
 
 @cocotb.test()
@@ -165,22 +138,10 @@ async def full_speed(dut: Any) -> None:
     for _, number, step in order:
         words, levels, _ = groups[number]
         x, w = pack_lanes(words[step : step + 1], 16), pack_lanes(levels[step : step + 1], 4)
-        tail = () if INSIDE else (w[0],)
-        bench.activations.send([(x[0], number % 2, step == 0, step == STEPS - 1, *tail)])
-        if bench.load:
-            bench.load.send([(w[0],)])
-    await bench.transfer(bench.activations)
-    begin = bench.cycle
-    await bench.until(lambda: bench.activations.done, patience=1000)
+        bench.send_beat((x[0], number % 2, step == 0, step == STEPS - 1), w[0])
     # Alone in its half, the last group has operands only every second cycle, and so has the first.
-    wanted = order[-1][0] - order[0][0]
-    assert bench.cycle - begin == wanted, (
-        f"{len(order)} beats took {bench.cycle - begin} cycles, not {wanted}"
-    )
-    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    await bench.until(lambda: bench.results.done)
-    assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
-    await bench.run()
+    await bench.keep_pace(order[-1][0] - order[0][0])
+    await bench.end_on_time(P["latency"])
 
 
 @cocotb.test()
@@ -188,13 +149,9 @@ async def reset_in_the_middle(dut: Any) -> None:
     """A reset at any point of a row leaves nothing behind."""
     bench = FpIntBench(dut)
     await bench.reset()
-    for cycles in range(2, 40):
-        bench.stall("never", "late")
-        bench.send([[bench.random_group(2)]] * 3)
-        await bench.step(cycles)
-        waits = bool(int(dut.results_valid.value))
-        coverage.hit({"fp-int: reset": "while a result waits" if waits else "before a result"})
-        await bench.reset()
-        bench.stall("never", "never")
-        bench.send(bench.random_rows(1), f"after a reset behind cycle {cycles}")
-        await bench.run(patience=5000)
+    await bench.through_resets(
+        range(2, 40),
+        lambda: bench.send([[bench.random_group(2)]] * 3),
+        lambda note: bench.send(bench.random_rows(1), note),
+        patience=5000,
+    )

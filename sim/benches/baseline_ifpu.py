@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from golden.baseline.align import align, aligned_range
 from golden.baseline.ifpu import ifpu_accumulate
 from golden.fp16 import sanitize
-from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.bench import coverage, pack_lanes, parameters
 from sim.benches.baseline_halves import halves, random_halves, random_scales
+from sim.benches.stream_bench import OperandBench
 from sim.flag import StickyFlag
-from sim.stream import STALLS, Sink, Source
 
 P = parameters()
 LANES, MANTISSA, INSIDE = P["lanes"], P["mantissa_bits"], P["weights"] == "inside"
@@ -36,36 +36,21 @@ def declare_coverage() -> None:
     coverage.point("ifpu: sum", ["lowest", "negative", "zero", "minus one", "positive", "highest"])
     coverage.point("ifpu: rounded", [False, True] if MANTISSA + 9 > 24 else [False])
     coverage.point("ifpu: replaced", [True])
-    coverage.point("ifpu: source stalls", STALLS)
-    coverage.point("ifpu: sink stalls", STALLS)
-    coverage.cross("ifpu: source & sink stalls", ("ifpu: source stalls", "ifpu: sink stalls"))
-    coverage.point("ifpu: reset", ["before a result", "while a result waits"])
 
 
-class IfpuBench(Bench):
+class IfpuBench(OperandBench):
     """The element between streams of activations and of groups, and its results."""
 
+    kind = "ifpu"
+
     def __init__(self, dut: Any):
-        super().__init__(dut)
+        groups = ("exponent", "scale", "first", "last")
+        super().__init__(dut, ("values", "first", "last"), inside=INSIDE, groups=groups)
         declare_coverage()
-        beside = () if INSIDE else ("levels",)
-        self.activations = Source(self, "activations", ("values", "first", "last"), beside=beside)
-        self.load = Source(self, "load") if INSIDE else None
-        self.groups = Source(self, "groups", ("exponent", "scale", "first", "last"))
-        self.results = Sink(self, "results")
         StickyFlag(self, "nonfinite", self._replaced)
 
     def _replaced(self) -> bool:
         return self.groups.taken is not None and self.groups.taken[1] >> 10 & 31 == 31
-
-    def stall(self, source: str, sink: str) -> None:
-        """Choose the patterns of the streams."""
-        self.activations.stall(source)
-        self.groups.stall(self.random.choice(STALLS))
-        self.results.stall(sink)
-        if self.load:
-            self.load.stall(self.random.choice(STALLS))
-        coverage.hit({"ifpu: source stalls": source, "ifpu: sink stalls": sink})
 
     def send(self, row: list[Group], note: str = "") -> None:
         """Queue a row of groups of any multiple of `lanes` elements, and its result."""
@@ -73,9 +58,7 @@ class IfpuBench(Bench):
             values = pack_lanes(q.reshape(-1, LANES), MANTISSA + 1)
             sets = pack_lanes(levels.reshape(-1, LANES), 4)
             for i, (x, w) in enumerate(zip(values, sets, strict=True)):
-                self.activations.send([(x, i == 0, i == len(sets) - 1, *(() if INSIDE else (w,)))])
-                if self.load:
-                    self.load.send([(w,)])
+                self.send_beat((x, i == 0, i == len(sets) - 1), w)
             self.groups.send([(exponent, scale, number == 0, number == len(row) - 1)])
             self._cover(q, levels, scale)
         q, levels = (np.stack([group[i] for group in row]) for i in (0, 1))
@@ -139,12 +122,12 @@ async def random_rows_and_stalls(dut: Any) -> None:
     """Random rows under every pair of stall patterns."""
     bench = IfpuBench(dut)
     await bench.reset()
-    for source in STALLS:
-        for sink in STALLS:
-            bench.stall(source, sink)
-            for _ in range(P["rows"]):
-                bench.send(bench.random_row(), f"stalls {source}/{sink}")
-            await bench.run(patience=5000)
+
+    def send(note: str) -> None:
+        for _ in range(P["rows"]):
+            bench.send(bench.random_row(), note)
+
+    await bench.under_every_stall(send, patience=5000)
 
 
 @cocotb.test()
@@ -154,15 +137,8 @@ async def full_speed(dut: Any) -> None:
     await bench.reset()
     groups = 5
     bench.send([bench.random_group(GROUP) for _ in range(groups)], "full speed")
-    await bench.transfer(bench.activations)
-    begin = bench.cycle
-    await bench.until(lambda: bench.activations.done, patience=1000)
-    taken, wanted = bench.cycle - begin, 4 * (groups * GROUP // LANES - 1)
-    assert taken == wanted, f"{groups} groups took {taken} cycles behind the first transfer, not {wanted}"
-    begin = bench.cycle - 1  # what an edge takes was on its way in the cycle before it
-    await bench.until(lambda: bench.results.done)
-    assert bench.cycle - begin == P["latency"] + 1, f"a result took {bench.cycle - begin - 1} cycles"
-    await bench.run()
+    await bench.keep_pace(4 * (groups * GROUP // LANES - 1))
+    await bench.end_on_time(P["latency"])
 
 
 @cocotb.test()
@@ -170,13 +146,9 @@ async def reset_in_the_middle(dut: Any) -> None:
     """A reset at any point of a row leaves nothing behind."""
     bench = IfpuBench(dut)
     await bench.reset()
-    for cycles in range(2, 24):
-        bench.stall("never", "late")
-        bench.send([bench.random_group(LANES)])
-        await bench.step(cycles)
-        waits = bool(int(dut.results_valid.value))
-        coverage.hit({"ifpu: reset": "while a result waits" if waits else "before a result"})
-        await bench.reset()
-        bench.stall("never", "never")
-        bench.send(bench.random_row(), f"after a reset behind cycle {cycles}")
-        await bench.run(patience=3000)
+    await bench.through_resets(
+        range(2, 24),
+        lambda: bench.send([bench.random_group(LANES)]),
+        lambda note: bench.send(bench.random_row(), note),
+        patience=3000,
+    )

@@ -13,12 +13,13 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.accumulate import fused_accumulate_fp32, round_fp16
+from golden.accumulate import fused_accumulate_fp32
 from golden.anda import AndaCodec
 from golden.dot import group_dot
 from golden.fp16 import sanitize
 from golden.interval import Interval
-from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.bench import coverage, pack_lanes, parameters
+from sim.benches.flagged_rows import FlaggedBench
 from sim.stream import STALLS, Sink, Source
 
 P = parameters()
@@ -36,17 +37,16 @@ def declare_coverage() -> None:
     coverage.point("datapath: source stalls", STALLS)
     coverage.point("datapath: sink stalls", STALLS)
     coverage.cross("datapath: source & sink stalls", ("datapath: source stalls", "datapath: sink stalls"))
-    coverage.point("datapath: reset", [f"in quarter {quarter} of a row" for quarter in range(4)])
     coverage.point("datapath: configuration", [CONFIGURATION])
-    if HALF:
-        coverage.point("datapath: overflow", [False, True])
 
 
-class DatapathBench(Bench):
+class DatapathBench(FlaggedBench):
     """The row between its streams of activations, levels and scales, and its results."""
 
+    kind, work = "datapath", "row"
+
     def __init__(self, dut: Any):
-        super().__init__(dut)
+        super().__init__(dut, half=HALF)
         declare_coverage()
         self.sources = {
             "activations": Source(self, "activations", ("values", "last"), beside=("group_planes",)),
@@ -54,10 +54,6 @@ class DatapathBench(Bench):
             "scales": Source(self, "scales"),
         }
         self.results = Sink(self, "results", ("value", *(("column",) if P["column_bits"] else ())))
-        dut.clear_nonfinite.value = 0
-        if HALF:
-            dut.clear_overflow.value = 0
-        self.flags = {"nonfinite": False, "overflow": False}
         coverage.hit({"datapath: configuration": CONFIGURATION})
 
     def stall(self, source: str, sink: str) -> None:
@@ -85,12 +81,7 @@ class DatapathBench(Bench):
         totals = group_dot(q[:, None, :], levels)
         sums = fused_accumulate_fp32(totals.T, clean_scales.T, codec.ulp_exponents(exponents)[None])
         self.flags["nonfinite"] |= odd_x or odd_scales
-        values: NDArray[Any] = sums.view(np.uint32)
-        if HALF:
-            halves, overflow = round_fp16(sums)
-            values = halves.view(np.uint16)
-            self.flags["overflow"] |= overflow
-            coverage.hit({"datapath: overflow": overflow})
+        values = self.words(sums)
         last = len(levels) - 1
         for i, value in enumerate(pack_lanes(x.view(np.uint16).reshape(-1, GROUP), 16)):
             self.sources["activations"].send([(value, i == last, planes)])
@@ -109,33 +100,10 @@ class DatapathBench(Bench):
     def random_row(self, planes: int, note: str = "") -> None:
         """Queue a random row."""
         groups = self.random.choice((1, 2, 3, 5))
-        r = self.numpy
-        x = (r.standard_t(3, groups * GROUP) * 2.0 ** r.integers(-10, 10)).astype(np.float16)
-        scales = (r.random((groups, COLUMNS)) * 2.0 ** r.integers(-12, 4)).astype(np.float16)
-        levels = r.integers(LEVELS.min, LEVELS.max, (groups, COLUMNS, GROUP), endpoint=True)
-        kind = self.random.randrange(10)
-        if kind < 2:
-            (x if kind else scales.reshape(-1))[r.integers(groups)] = r.choice([np.inf, -np.inf, np.nan])
-        elif kind == 2:
-            x, levels = np.full_like(x, -65504), np.full_like(levels, LEVELS.min)
-        elif kind == 3:
-            x = np.where(r.random(x.shape) < 0.9, np.float16(0), x)
+        x, levels, scales = self.random_operands((groups * GROUP,), (groups, COLUMNS), GROUP, LEVELS)
+        if self.random.random() < 0.1:
+            x[self.random.randrange(len(x))] = self.numpy.choice([np.inf, -np.inf, np.nan])
         self.send(x, levels, scales, planes, note)
-
-    async def finish(self) -> None:
-        """Run to the end; then the flags say what happened, until they are cleared."""
-        await self.run(patience=2000)
-        for name, wanted in self.flags.items():
-            if name == "overflow" and not HALF:
-                continue
-            got = bool(int(getattr(self.dut, name).value))
-            assert got == wanted, f"cycle {self.cycle}: {name} should be {wanted} after these rows"
-            getattr(self.dut, f"clear_{name}").value = 1
-            await self.step()
-            getattr(self.dut, f"clear_{name}").value = 0
-            await self.step(2)
-            assert not int(getattr(self.dut, name).value), f"{name} should be clear"
-            self.flags[name] = False
 
 
 @cocotb.test()
@@ -169,11 +137,6 @@ async def reset_in_the_middle(dut: Any) -> None:
     bench = DatapathBench(dut)
     await bench.reset()
     length = MOST + COLUMNS + 8
-    for cycles in range(2, length, max(1, length // 12)):
-        bench.random_row(MOST)
-        await bench.step(cycles)
-        coverage.hit({"datapath: reset": f"in quarter {min(4 * cycles // length, 3)} of a row"})
-        await bench.reset()
-        bench.flags = {"nonfinite": False, "overflow": False}
-        bench.random_row(MOST, f"after a reset behind cycle {cycles}")
-        await bench.finish()
+    await bench.through_resets(
+        length, lambda: bench.random_row(MOST), lambda note: bench.random_row(MOST, note)
+    )
