@@ -12,9 +12,10 @@
   (`accounting`: "shared" by 16 rows or "own") and number of planes (`planes`, 0 without planes;
   `mantissa_bits`, M of the paper at equal accuracy). `macs_per_cycle` of one element; `area` of the element
   with its shares; `area_per_mac`: over `macs_per_cycle`; `delay` in `delay_unit`, the longest path of its
-  parts; `mhz` (null where delays are no times); `meets_clock`; `energy`: null, or `dynamic_fj`, `clock_fj`,
-  `glitch_fj`, `leakage_fj` and `total_fj` for one multiply-accumulate at the common clock, and `power_w` of
-  one element; `made_of`: module and share; `command` that measures the row again;
+  parts, where what leads into the element is in front of its own; `mhz` (null where delays are no times);
+  `meets_clock`; `energy`: null, or `dynamic_fj`, `clock_fj`, `glitch_fj`, `leakage_fj` and `total_fj` for one
+  multiply-accumulate at the common clock, and `power_w` of one element; `made_of`: module and share;
+  `command` that measures the row again;
 - `converters`: for each library and element with converters `converter`, `module`, `area`, `delay`, and
   `share_of_array`: its part of the area of an array of 16 x 16 elements with shared weight registers.
 

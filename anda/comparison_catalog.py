@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from anda.comparison_ours import ablation, accumulators, planes_per_cycle, presets
+from anda.comparison_ours import ablation, accumulators, pairs_of_lanes, planes_per_cycle, presets
 from anda.comparison_peers import peer, sharing_figna
 from anda.comparison_subjects import Subject
 from golden.baseline.bfp import FIGNA_MANTISSA_BITS
@@ -22,6 +22,7 @@ def _all() -> Iterator[Subject]:
     yield from ablation()
     yield from (sharing_figna(bits, slots) for slots in (4, 16) for bits in (FIGNA_MANTISSA_BITS, 8))
     yield from planes_per_cycle()
+    yield from pairs_of_lanes()
     yield from (
         peer(entry) for name, entry in BASELINES.items() if name not in first and not name.startswith("bfp")
     )

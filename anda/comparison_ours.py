@@ -27,11 +27,12 @@ from hdl.compressor import Compressor
 from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
+from hdl.pairs import PairAdders, PairDecoder
 from hdl.pe import PeParameters, ProcessingElement
 from sim.replay_data import Replay
-from sim.replays import accumulator, pe
+from sim.replays import accumulator, pairs, pe
 
-__all__ = ["ABLATION", "ablation", "accumulators", "planes_per_cycle", "presets"]
+__all__ = ["ABLATION", "ablation", "accumulators", "pairs_of_lanes", "planes_per_cycle", "presets"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class _Element:
         """A sign plane is none of them; contract, section 2b, for the other encoding."""
         return planes - (self.pe.encoding == "sign-magnitude")
 
-    def parts(self) -> tuple[Use, Use]:
+    def parts(self) -> tuple[Use, ...]:
         p, a = self.pe, self.accumulator
 
         def element(cells: AdderCells) -> ProcessingElement:
@@ -78,6 +79,28 @@ class _Element:
         return (
             Use(Part("element", element, element_replay), 1.0),
             Use(Part("accumulator", shared, shared_replay, a.slots), 1 / a.slots),
+            *(self._around_pairs() if p.products == "pairs" else ()),
+        )
+
+    def _around_pairs(self) -> tuple[Use, Use]:
+        """Sums of levels, made once for the rows of a column, and lines, once for the columns of a row."""
+        p = self.pe
+
+        def adders_replay(_: AdderCells, planes: int) -> Replay:
+            return pairs.replay_adders(real_data().weights, p.level_bits, p.beats(planes))
+
+        def decoder_replay(_: AdderCells, planes: int) -> Replay:
+            return pairs.replay_decoder(p, self.codec(planes), real_data().activations[:, 0])
+
+        def adders(cells: AdderCells) -> PairAdders:
+            return PairAdders(lanes=p.lanes, level_bits=p.level_bits, adder_cells=cells)
+
+        def decoder(_: AdderCells) -> PairDecoder:
+            return PairDecoder(bits=p.lanes * p.planes_per_cycle)
+
+        return (
+            Use(Part("sums of pairs", adders, adders_replay, leads=True), 1 / ROWS),
+            Use(Part("lines of pairs", decoder, decoder_replay, leads=True), 1 / ROWS),
         )
 
 
@@ -166,12 +189,32 @@ def planes_per_cycle() -> Iterator[Subject]:
     """`compact` with accumulators that groups of six planes keep busy, one, two and four planes a cycle."""
     compact = _preset("compact")
     for count in (1, 2, 4):
-        wide = replace(compact.pe, planes_per_cycle=count)
-        slots = wide.beats(6)
-        made = _Element(wide, replace(compact.accumulator, slots=slots))
-        planes = tuple(p for p in range(4, 11) if wide.beats(p) >= slots)
+        made, planes = _serving(compact, count, -(-6 // count))
+        slots = made.accumulator.slots
         title = f"`compact`, {count} plane{'s' * (count > 1)} a cycle, accumulator shared by {slots}"
         yield _ours(f"compact-{count}x{slots}", title, made, planes, kind="planes per cycle")
+
+
+def pairs_of_lanes() -> Iterator[Subject]:
+    """`compact` with products of pairs: as it is, and with accumulators that groups of six planes keep busy.
+
+    Sums are shared by the rows of a column, as weight registers are: there is no other accounting.
+    """
+    compact = _preset("compact")
+    paired = replace(compact, pe=replace(compact.pe, products="pairs"))
+    for count, slots in ((1, compact.accumulator.slots), (1, 6), (2, 3)):
+        made, planes = _serving(paired, count, slots)
+        title = f"`compact`, pairs of lanes, {count} plane{'s' * (count > 1)} a cycle, "
+        title += f"accumulator shared by {slots}"
+        name = f"compact-pairs-{count}x{slots}"
+        yield _ours(name, title, made, planes, kind="pairs", accountings=("shared",))
+
+
+def _serving(one: _Element, count: int, slots: int) -> tuple[_Element, tuple[int, ...]]:
+    """An element for `count` planes a cycle with so many on an accumulator, and groups that take as long."""
+    wide = replace(one.pe, planes_per_cycle=count)
+    made = replace(one, pe=wide, accumulator=replace(one.accumulator, slots=slots))
+    return made, tuple(planes for planes in range(4, 11) if wide.beats(planes) >= slots)
 
 
 def accumulators() -> Iterator[Subject]:

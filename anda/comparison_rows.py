@@ -49,6 +49,16 @@ def _made_of(
     return made
 
 
+def _slowest(
+    subject: Subject, accounting: Accounting, made: Sequence[tuple[str, float]], parts: Mapping[str, Any]
+) -> tuple[float, str]:
+    """The longest path of the parts and its unit; what leads into the element is in front of its path."""
+    delays = [float(parts[name]["delay"]) for name, _ in made]
+    leading = [delay for use, delay in zip(subject.uses(accounting), delays, strict=True) if use.part.leads]
+    delays[0] += max(leading, default=0.0)
+    return max(delays), parts[made[0][0]]["delay_unit"]
+
+
 def _row(
     subject: Subject,
     on: str,
@@ -60,8 +70,7 @@ def _row(
     parts, clock = data["parts"][on], data["libraries"][on]["clock_mhz"]
     area = sum(share * parts[name]["area"] for name, share in made)
     rate = float(subject.macs_per_cycle(planes))
-    slowest = max((parts[name] for name, _ in made), key=lambda part: float(part["delay"]))
-    delay, unit = slowest["delay"], slowest["delay_unit"]
+    delay, unit = _slowest(subject, accounting, made, parts)
     mhz = {"ns": 1e3, "ps": 1e6}[unit] / delay if unit in ("ns", "ps") and delay else None
     words = ["anda compare", f"--only {subject.name}", *([f"--planes {planes}"] if planes else [])]
     if on != "generic":

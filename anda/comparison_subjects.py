@@ -33,7 +33,7 @@ ACCOUNTINGS: tuple[Accounting, ...] = ("shared", "own")
 ROWS = 16
 """Of an array, which share the weight registers of a column."""
 
-Kind = Literal["ours", "peer", "ablation", "planes per cycle", "accumulator"]
+Kind = Literal["ours", "peer", "ablation", "planes per cycle", "pairs", "accumulator"]
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,15 @@ class Part:
         From (adder cells, planes of a group) what it sees; None: its power is not measured.
     serves : int
         Elements whose multiply-accumulates its replay counts.
+    leads : bool
+        Its outputs are inputs of the element in the same cycle, so that its path goes on there.
     """
 
     what: str
     component: Callable[[AdderCells], NamedComponent]
     replay: Callable[[AdderCells, int], Replay] | None = None
     serves: int = 1
+    leads: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Subject:
     kind : str
         Which tables it belongs to.
     element : tuple of Use
-        Without weight registers.
+        The element itself first; without weight registers.
     registers : Part or None
         The weight registers that serve it alone; None where they are not compared.
     planes : tuple of int

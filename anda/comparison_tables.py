@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "element_rows",
     "energy_rows",
     "format_rows",
+    "pairs_rows",
     "planes_rows",
     "ratio_rows",
     "target_rows",
@@ -222,6 +223,27 @@ def planes_rows(data: Data) -> Table:
     return ["planes a cycle", "elements an accumulator", "planes of a group", *headers], body
 
 
+def pairs_rows(data: Data) -> Table:
+    """Elements that take products of pairs beside those that take products of lanes."""
+    rows = Rows(data)
+    body = []
+    kinds = (("1", "4", "compact"), ("1", "6", "compact-1x6"), ("2", "3", "compact-2x3"))
+    for on, (count, slots, lanes), planes in product(rows.libraries, kinds, (6, 8)):
+        before = rows.get(on, lanes, "shared", planes)
+        after = rows.get(on, f"compact-pairs-{count}x{slots}", "shared", planes)
+        cells = [on, count, slots, str(planes)]
+        for measure in ("area", "energy"):
+            base = rows.cost(rows.get(on, "fp-fp", "shared"), measure)
+            old, new = rows.cost(before, measure), rows.cost(after, measure)
+            cells += [_number(old), _number(new), _quotient(old, new), _quotient(base, new)]
+        body.append([*cells, _path(before), _path(after)])
+    units = ", ".join(f"{rows.units[on]} on {on}" for on in rows.libraries)
+    headers = ["", "planes a cycle", "elements an accumulator", "planes of a group"]
+    headers += [f"area per MAC/cycle ({units}): lanes", "pairs", "gain", "over FP-FP"]
+    headers += ["fJ/MAC: lanes", "pairs", "gain", "over FP-FP", "longest path: lanes", "pairs"]
+    return headers, body
+
+
 def accumulator_rows(data: Data) -> Table:
     """What one element has of its accumulator."""
     rows = Rows(data)
@@ -353,6 +375,7 @@ COMPARISON_TABLES: Mapping[str, tuple[str, Callable[[Data], Table]]] = {
     "comparison-targets-energy": ("comparison", partial(target_rows, measure="energy")),
     "comparison-ablation": ("comparison", ablation_rows),
     "comparison-planes": ("comparison", planes_rows),
+    "comparison-pairs": ("comparison", pairs_rows),
     "comparison-accumulators": ("comparison", accumulator_rows),
     "comparison-bound": ("comparison", bound_rows),
     "comparison-converters": ("comparison", converter_rows),

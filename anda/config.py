@@ -37,10 +37,10 @@ _MADE_OF = {
     "elementwise": "engine",
     "accelerator": "engine",
 }
-#: Tables, and keys of [pe], that came when there were recorded designs already: without them, hashes are what
-#: they were.
+#: Tables, and keys of [pe] with their defaults, that came when there were recorded designs already: without
+#: them, hashes are what they were.
 _LATER_TABLES = ("multistage", "array", "engine", "elementwise", "accelerator")
-_LATER_KEYS = ("weight_format", "certified")
+_LATER_KEYS = {"weight_format": None, "certified": None, "products": "lanes"}
 
 
 class ConfigError(ValueError):
@@ -116,8 +116,8 @@ class Design(Section):
         for table in _LATER_TABLES:
             if shape[table] is None:
                 del shape[table]
-        for key in _LATER_KEYS:
-            if self.pe is not None and shape["pe"][key] is None:
+        for key, default in _LATER_KEYS.items():
+            if self.pe is not None and shape["pe"][key] == default:
                 del shape["pe"][key]
         return shape
 

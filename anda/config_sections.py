@@ -72,6 +72,12 @@ class ProcessingElementSection(Section):
         default="heap",
         description="How 64 products become one sum: one bit heap, or a tree of adders as published.",
     )
+    products: Literal["lanes", "pairs"] = Field(
+        default="lanes",
+        description="What an element adds up: a product for each lane, or one for each pair of lanes, which "
+        "is selected from levels and sums that the rows of a column share. Pairs are for two's complement, a "
+        "heap, and weights outside or shared.",
+    )
     accumulator_bits: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None, description="Width of the plane accumulator; without it, the exact one."
     )

@@ -297,6 +297,7 @@ def pe_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN) ->
         planes_per_cycle=design.pe.planes_per_cycle,
         weights="inside" if design.pe.weights == "inside" else "outside",
         reduction=design.pe.reduction,
+        products=design.pe.products,
         adder_cells=adder_cells,
         accumulator_bits=design.pe.accumulator_bits,
         certified=_interval(design.pe.certified),

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from .array_column import EXPONENT_BITS, ArrayColumn, ArrayParameters, weights_layout
 from .modules import NamedComponent
+from .pairs import lines_of
 
 __all__ = ["STALLS", "Array", "ArrayParameters", "array_planes_layout", "array_results_layout"]
 
@@ -128,14 +129,15 @@ class Array(NamedComponent):
         for number, column in enumerate(columns):
             m.submodules[f"column_{number}"] = column
         ready, beat = Signal(), self.beat
+        planes = self.planes if p.pe.products == "lanes" else lines_of(m, self.planes)
         m.d.comb += [
             ready.eq(reduce(and_, (column.planes.ready for column in columns))),
-            beat.eq(self.planes.valid & ready),
-            self.planes.ready.eq(ready),
+            beat.eq(planes.valid & ready),
+            planes.ready.eq(ready),
         ]
         self._load(m, columns)
         common = self._hand_over(m, columns, ready)
-        given = self.planes.payload
+        given = planes.payload
         for column in columns:
             m.d.comb += [
                 column.planes.valid.eq(beat),

@@ -123,8 +123,8 @@ class ArrayColumn(NamedComponent):
     -------
     load : In(stream.Signature(weights_layout(parameters)))
         One set a group, in order.
-    planes : In(stream.Signature(beat_layout(rows * lanes, planes_per_cycle)))
-        As `PeColumn` takes them.
+    planes : In(stream.Signature(beat_layout(rows * word_bits, planes_per_cycle)))
+        As `PeColumn` takes them; for products of pairs as lines.
     group_planes : In
         Words that a group occupies.
     sums_valid : Out(1)
@@ -167,7 +167,7 @@ class ArrayColumn(NamedComponent):
         a = p.accumulator
         ports = {
             "load": In(stream.Signature(weights_layout(p))),
-            "planes": In(stream.Signature(beat_layout(p.rows * p.pe.lanes, p.pe.planes_per_cycle))),
+            "planes": In(stream.Signature(beat_layout(p.rows * p.pe.word_bits, p.pe.planes_per_cycle))),
             "group_planes": In(a.window.planes.bits),
             "sums_valid": Out(1),
             "capture": In(1),
@@ -196,7 +196,8 @@ class ArrayColumn(NamedComponent):
         """Elements, scales, waiting sums and accumulators."""
         m = Module()
         p = self.parameters
-        m.submodules.elements = elements = PeColumn(p.pe, rows=p.rows, format=p.format)
+        lines = p.pe.products == "pairs"
+        m.submodules.elements = elements = PeColumn(p.pe, rows=p.rows, format=p.format, lines=lines)
         scale = self._load(m, elements)
         m.d.comb += [
             elements.planes.payload.eq(self.planes.payload),

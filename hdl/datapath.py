@@ -60,6 +60,11 @@ class DatapathParameters:
         for name, value, other, wanted in pairs:
             if value != wanted:
                 raise ValueError(f"{name} must be equal to {other}, {wanted}, not {value}")
+        if self.pe.products == "pairs":
+            raise ValueError(
+                "the sums of pairs are shared by the rows of a column, and a datapath has one row: "
+                "products must be lanes, not pairs"
+            )
         if self.compressor.lanes != 1 or self.pe.planes_per_cycle != 1:
             raise ValueError(
                 "a row takes one lane and one plane a cycle, not "

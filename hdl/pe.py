@@ -10,20 +10,20 @@ from golden.interval import Interval
 
 from .heap import Bit, BitHeap
 from .modules import NamedComponent
-from .pe_parameters import Activations, PeParameters, Reduction, WeightPlace
+from .pairs import add_pairs, pair_layout, pair_levels_layout
+from .pe_parameters import Activations, PeParameters, Products, Reduction, WeightPlace, beat_layout
 from .ranges import Ranged, assign, wrap
 from .weights import WeightBuffer, levels_layout
 
-__all__ = ["Activations", "PeParameters", "ProcessingElement", "Reduction", "WeightPlace", "beat_layout"]
-
-
-def beat_layout(lanes: int, planes_per_cycle: int) -> data.StructLayout:
-    """One cycle's worth of a group: plane words, and where the group begins and ends.
-
-    `words` holds `planes_per_cycle` plane words of `lanes` bits, the most significant plane in the least
-    significant bits.
-    """
-    return data.StructLayout({"words": lanes * planes_per_cycle, "first": 1, "last": 1})
+__all__ = [
+    "Activations",
+    "PeParameters",
+    "ProcessingElement",
+    "Products",
+    "Reduction",
+    "WeightPlace",
+    "beat_layout",
+]
 
 
 class ProcessingElement(NamedComponent):
@@ -43,12 +43,14 @@ class ProcessingElement(NamedComponent):
 
     Members
     -------
-    planes : In(stream.Signature(beat_layout(lanes, planes_per_cycle)))
+    planes : In(stream.Signature(beat_layout(word_bits, planes_per_cycle)))
         Two's complement: the planes in order, padded at the front up to a multiple of `planes_per_cycle` by
         copies of the first one, or by zero planes when unsigned. Sign-magnitude: a beat with the sign plane
-        in its first word, then the magnitude planes, padded at the front by zero planes.
+        in its first word, then the magnitude planes, padded at the front by zero planes. Products of
+        pairs: as `PairDecoder.lines` gives each word.
     levels : In(levels_layout(lanes, level_bits))
-        Weights outside: the levels, stable from the first beat of a group to its last.
+        Weights outside: the levels, stable from the first beat of a group to its last. Products of pairs:
+        `pair_levels_layout(lanes, level_bits)`, with the sums.
     load : In(stream.Signature(levels_layout(lanes, level_bits)))
         Weights inside: one set of levels a group, in order.
     result : Out(stream.Signature(signed(sum_bits)))
@@ -62,11 +64,12 @@ class ProcessingElement(NamedComponent):
 
     def __init__(self, parameters: PeParameters):
         self.parameters = p = parameters
-        layout = levels_layout(p.lanes, p.level_bits)
+        layout_of = levels_layout if p.products == "lanes" else pair_levels_layout
+        layout = layout_of(p.lanes, p.level_bits)
         inside = p.weights == "inside"
         super().__init__(
             {
-                "planes": In(stream.Signature(beat_layout(p.lanes, p.planes_per_cycle))),
+                "planes": In(stream.Signature(beat_layout(p.word_bits, p.planes_per_cycle))),
                 "load" if inside else "levels": In(stream.Signature(layout)) if inside else In(layout),
                 "result": Out(stream.Signature(signed(p.sum_bits))),
             }
@@ -103,9 +106,11 @@ class ProcessingElement(NamedComponent):
         with m.If(beat | self.result.ready):
             m.d.sync += full.eq(beat & self.planes.payload.last)
 
-        words = [self.planes.payload.words.word_select(k, p.lanes) for k in range(p.planes_per_cycle)]
+        words = [self.planes.payload.words.word_select(k, p.word_bits) for k in range(p.planes_per_cycle)]
         start, update, signs = self._group_start(m, beat)
-        lanes = [levels.word_select(i, p.level_bits).as_signed() for i in range(p.lanes)]
+        pairs = p.products == "pairs"
+        count, bits = (p.lanes // 2, pair_layout(p.level_bits).size) if pairs else (p.lanes, p.level_bits)
+        lanes = [levels.word_select(i, bits).as_signed() for i in range(count)]
         accumulator = Signal(signed(p.sum_bits), reset_less=True)
         reduce = self._heap if p.reduction == "heap" else self._tree
         total = reduce(m, words, lanes, signs, start, accumulator)
@@ -169,6 +174,8 @@ class ProcessingElement(NamedComponent):
         self, heap: BitHeap, word: Value, lanes: list[Value], signs: Value | None, shift: int
     ) -> None:
         """Add `bit * level * 2**shift` of every lane, negated where the lane's sign is set."""
+        if self.parameters.products == "pairs":
+            return add_pairs(heap, word, lanes, level_bits=self.parameters.level_bits, shift=shift)
         top = self.parameters.level_bits - 1
         for i, level in enumerate(lanes):
             for j in range(top + 1):

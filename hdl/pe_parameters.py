@@ -5,17 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from amaranth.lib import data
+
 from golden.bitplanes import PLANES, Encoding, group_range, require_encoding
 from golden.interval import Interval
 
 from .heap import AdderCells
 from .ranges import RangeError
 
-__all__ = ["Activations", "PeParameters", "Reduction", "WeightPlace"]
+__all__ = ["LINES", "Activations", "PeParameters", "Products", "Reduction", "WeightPlace", "beat_layout"]
 
 Activations = Literal["signed", "unsigned"]
 Reduction = Literal["heap", "tree"]
 WeightPlace = Literal["outside", "inside"]
+Products = Literal["lanes", "pairs"]
+
+#: Wires of a pair of lanes in one plane: the first alone has its bit set, the second alone, or both have.
+LINES = 3
+
+
+def beat_layout(word_bits: int, planes_per_cycle: int) -> data.StructLayout:
+    """One cycle's worth of a group: plane words, and where the group begins and ends.
+
+    `words` holds `planes_per_cycle` plane words of `word_bits` bits, the most significant plane in the least
+    significant bits.
+    """
+    return data.StructLayout({"words": word_bits * planes_per_cycle, "first": 1, "last": 1})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +64,9 @@ class PeParameters:
     certified : Interval or None
         The sums that the weights this element is built for can reach, for any activations: from a
         certificate. The element is then as narrow as that, and exact for no other weights. None: any weights.
+    products : str
+        "lanes": one for each lane; "pairs": one for two neighbours, from lines and sums that are made outside
+        the element (`hdl.pairs`). With two's complement, a heap, and weights outside.
 
     Raises
     ------
@@ -68,6 +86,7 @@ class PeParameters:
     accumulator_bits: int | None = None
     activations: Activations = "signed"
     certified: Interval | None = None
+    products: Products = "lanes"
 
     def __post_init__(self) -> None:
         require_encoding(self.encoding, self.max_planes, self.lanes)
@@ -81,6 +100,7 @@ class PeParameters:
             raise ValueError(f"reduction must be heap or tree, not {self.reduction!r}")
         self._require_activations()
         self._require_certified()
+        self._require_products()
         if self.accumulator_bits is not None and self.accumulator_bits < self.exact_bits:
             raise RangeError(
                 f"accumulator_bits must be at least {self.exact_bits} for sums from {self.sum_range.min} "
@@ -107,6 +127,21 @@ class PeParameters:
             raise RangeError(
                 f"the certified range {self.certified.min} to {self.certified.max} lacks 0, the sum of zeros"
             )
+
+    def _require_products(self) -> None:
+        if self.products not in get_args(Products):
+            raise ValueError(f"products must be lanes or pairs, not {self.products!r}")
+        built = (self.encoding, self.reduction, self.weights)
+        if self.products == "pairs" and built != ("twos-complement", "heap", "outside"):
+            raise ValueError(
+                "products of pairs need twos-complement planes, a heap and weights outside, "
+                f"not {self.encoding}, {self.reduction} and {self.weights}"
+            )
+
+    @property
+    def word_bits(self) -> int:
+        """Wires on which one plane word comes to an element."""
+        return self.lanes if self.products == "lanes" else LINES * self.lanes // 2
 
     @property
     def level_range(self) -> Interval:
@@ -172,5 +207,6 @@ class PeParameters:
             f"{self.reduction}{'_inv' if self.adder_cells is AdderCells.INVERTING else ''}",
             f"w{self.weights}",
             f"a{self.sum_bits}",
+            *(["pairs"] if self.products == "pairs" else []),
         ]
         return "_".join(parts)

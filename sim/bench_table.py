@@ -39,6 +39,7 @@ from hdl.engine import Engine
 from hdl.group_buffer import GroupBuffer
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
+from hdl.pairs import PairWeights
 from hdl.pe import ProcessingElement
 from hdl.plane_store import PlaneStore
 from hdl.weight_store import WeightStore
@@ -54,13 +55,24 @@ _GROUP = 64
 
 
 def _pe(component: Any, effort: int) -> dict[str, Any]:
-    shape = ("lanes", "level_bits", "max_planes", "encoding", "planes_per_cycle", "weights", "reduction")
+    shape = (
+        "lanes",
+        "level_bits",
+        "max_planes",
+        "encoding",
+        "planes_per_cycle",
+        "weights",
+        "reduction",
+        "products",
+    )
     p = component.parameters
     given = {name: getattr(p, name) for name in (*shape, "activations", "sum_bits", "latency")}
     form = getattr(component, "format", None)
     return given | {
         "certified": [p.certified.min, p.certified.max] if p.certified else None,
         "rows": getattr(component, "rows", 0),
+        # A column decodes pairs itself, unless its lines come from outside.
+        "lines": p.products == "pairs" and getattr(component, "lines", True),
         "format": form.name if form else None,
         "groups": 3 * effort,
     }
@@ -195,7 +207,14 @@ def _accelerator(component: Any, effort: int) -> dict[str, Any]:
 
 
 def _weights(component: Any, effort: int) -> dict[str, Any]:
-    return {"lanes": component.lanes, "level_bits": component.level_bits, "sets": 3 * effort}
+    pairs = isinstance(component, PairWeights)
+    if pairs and component.format is not None:
+        raise ValueError(
+            f"the bench of weight registers loads levels, not codes of {component.format.name}: "
+            "those are for the bench of a column"
+        )
+    shape = {name: getattr(component, name) for name in ("lanes", "level_bits")}
+    return {**shape, "pairs": pairs, "sets": 3 * effort}
 
 
 def _heap(component: Any, effort: int) -> dict[str, Any]:
@@ -295,6 +314,7 @@ BENCHES: dict[type[NamedComponent], tuple[str, Callable[[Any, int], dict[str, An
     Engine: ("engine", _engine),
     Accelerator: ("accelerator", _accelerator),
     WeightBuffer: ("weights", _weights),
+    PairWeights: ("weights", _weights),
     HeapUnit: ("heap", _heap),
     Bfp: ("baseline_block", _bfp),
     MxInt8: ("baseline_block", _mxint8),

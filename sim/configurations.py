@@ -71,12 +71,20 @@ def draw_pe(random: Random) -> Recipe:
     )
     if exact.encoding == "twos-complement" and exact.max_planes < 17 and random.random() < 0.25:
         exact = replace(exact, activations="unsigned")
+    exact = _some_pairs(exact, random)
     kind = random.choice(("exact", "exact", "exact", "wider", "certified"))
     if kind == "wider":
         exact = replace(exact, accumulator_bits=exact.sum_bits + random.randint(0, 8))
     if kind == "certified":
         exact = replace(exact, certified=draw_certified(exact, random))
     return partial(ProcessingElement, exact)
+
+
+def _some_pairs(parameters: PeParameters, random: Random) -> PeParameters:
+    """Half of the elements that can take products of pairs do."""
+    p = parameters
+    able = (p.encoding, p.reduction, p.weights) == ("twos-complement", "heap", "outside")
+    return replace(p, products="pairs") if able and random.random() < 0.5 else p
 
 
 def draw_certified(parameters: PeParameters, random: Random) -> Interval:
@@ -159,7 +167,7 @@ def draw_column(random: Random) -> Recipe:
         planes_per_cycle=random.choice((1, 2, 4)),
         reduction=random.choice(("heap", "tree")),
     )
-    return partial(PeColumn, parameters, rows=random.randint(1, 4))
+    return partial(PeColumn, _some_pairs(parameters, random), rows=random.randint(1, 4))
 
 
 def draw_compressor(random: Random) -> Recipe:
@@ -270,7 +278,7 @@ def draw_array(random: Random) -> Recipe:
         reduction=random.choice(("heap", "tree")),
     )
     parameters = ArrayParameters(
-        pe=pe,
+        pe=_some_pairs(pe, random),
         rows=rows,
         columns=columns,
         sharing=random.choice([n for n in range(1, rows + 1) if rows % n == 0]),
@@ -294,7 +302,7 @@ def draw_accelerator(random: Random) -> Recipe:
         encoding=random.choice(("twos-complement", "sign-magnitude")),
     )
     array = ArrayParameters(
-        pe=pe,
+        pe=_some_pairs(pe, random),
         rows=rows,
         columns=columns,
         sharing=random.choice([n for n in (1, 2, 4) if n <= rows]),

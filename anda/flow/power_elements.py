@@ -118,6 +118,11 @@ class ElementMeter:
         self.design = design
         self.library = library
         self.pe = pe_parameters(design, cells)
+        if self.pe.products == "pairs":
+            raise ValueError(
+                f"the element of {design.name} takes products of pairs, whose sums and lines it shares with "
+                "others: anda compare measures these"
+            )
         self.accumulator = accumulator_parameters(design, cells) if design.accumulator else None
         # Weights outside are left to the user; inside, they are a part of the element.
         self.rows = design.pe.rows if design.pe else None

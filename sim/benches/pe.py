@@ -2,7 +2,8 @@
 
 Parameters: the fields of `PeParameters` as JSON, `rows` (0 for an element that stands alone), `format` (of
 the codes that a column loads; None where it loads levels), `sum_bits`, `latency`, and `groups`, how many
-random groups each pair of stall patterns gets. With a `certified` range (its two ends) levels are those that
+random groups each pair of stall patterns gets. `lines`: planes come as lines of pairs, and levels at a port
+with the sums of pairs (`hdl.pairs`). With a `certified` range (its two ends) levels are those that
 cannot leave it.
 """
 
@@ -20,6 +21,8 @@ from golden.bitplanes import group_range, pack, plane_words_to_beats
 from golden.dot import group_dot, group_dot_range
 from golden.interval import Interval
 from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.pairs import pair_levels, pair_lines
+from sim.replay_data import lanes_to_bits
 from sim.stream import STALLS, Sink, Source
 from sim.weight_codes import encode
 
@@ -40,7 +43,7 @@ CERTIFIED = Interval(*P["certified"]) if P["certified"] else None
 _KINDS = (
     ["negative", "zero", "positive"] if CERTIFIED else ["lowest", "negative", "zero", "positive", "highest"]
 )
-CONFIGURATION = f"{ENCODING}, {PER_CYCLE} a cycle, {P['weights']}, {P['reduction']}"
+CONFIGURATION = f"{ENCODING}, {PER_CYCLE} a cycle, {P['weights']}, {P['reduction']}, {P['products']}"
 
 
 def declare_coverage() -> None:
@@ -93,6 +96,8 @@ class PeBench(Bench):
     def send(self, q: Integers, levels: Integers, planes: int, note: str = "") -> None:
         """Queue groups of `planes` planes, integers [groups, rows, lanes] and levels [groups, lanes]."""
         levels, sets = encode(levels, FORMAT, P["level_bits"])
+        if P["lines"] and not LOADED:
+            sets = [(item,) for item in _packed(pair_levels(levels, P["level_bits"]))]
         bounds = group_dot_range(integers(planes), LEVELS, LANES)
         totals = group_dot(q, levels[:, None, :])
         results = pack_lanes(totals, P["sum_bits"])
@@ -118,6 +123,8 @@ class PeBench(Bench):
         words = np.moveaxis(words, 1, 2)  # [groups, beats, rows, planes a cycle(, words a plane)]
         groups, beats = words.shape[:2]
         flat = pack_lanes(words.reshape(groups * beats, -1), min(LANES, 64))
+        if P["lines"]:
+            flat = _packed(pair_lines(lanes_to_bits(words.reshape(groups * beats, -1), min(LANES, 64))))
         listed = [flat[i * beats : (i + 1) * beats] for i in range(groups)]
         if ENCODING == "sign-magnitude":  # the sign of a zero has no meaning: any will do
             for group, zeros in zip(listed, q == 0, strict=True):
@@ -140,6 +147,10 @@ class PeBench(Bench):
         elif style == 3:
             drawn = self.numpy.choice([interval.min, interval.max, 0], shape)
         return drawn
+
+
+def _packed(bits: NDArray[np.bool_]) -> list[int]:
+    return pack_lanes(bits.astype(np.uint8), 1)
 
 
 def within_certificate(levels: Integers) -> Integers:

@@ -1,6 +1,7 @@
 """Bench of the weight registers: sets of levels come out once each, in order, two held at a time.
 
-Parameters: `lanes`, `level_bits`, and `sets`, how many random sets each pair of stall patterns gets.
+Parameters: `lanes`, `level_bits`, `pairs`, whether the sums of pairs come out as well (`hdl.pairs`), and
+`sets`, how many random sets each pair of stall patterns gets.
 """
 
 from __future__ import annotations
@@ -10,12 +11,25 @@ from collections.abc import Iterable
 from typing import Any
 
 import cocotb
+import numpy as np
 
-from sim.bench import Bench, coverage, parameters
+from sim.bench import Bench, coverage, pack_lanes, parameters
+from sim.pairs import pair_levels
 from sim.stream import STALLS, Source, stall
 
 P = parameters()
 BITS = P["lanes"] * P["level_bits"]
+
+
+def seen(levels: int) -> int:
+    """A set as it comes out."""
+    if not P["pairs"]:
+        return levels
+    low = 1 << (P["level_bits"] - 1)
+    lanes = [(levels >> (i * P["level_bits"])) % (2 * low) for i in range(P["lanes"])]
+    numbers = np.array([lane - 2 * low * (lane >= low) for lane in lanes])
+    (item,) = pack_lanes(pair_levels(numbers[None], P["level_bits"]).astype(np.uint8), 1)
+    return item
 
 
 class User:
@@ -75,7 +89,7 @@ def send(source: Source, user: User, sets: Iterable[int]) -> None:
     """Queue sets and expect them."""
     for levels in sets:
         source.send([(levels,)])
-        user.expected.append(levels)
+        user.expected.append(seen(levels))
 
 
 @cocotb.test()

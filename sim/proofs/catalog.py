@@ -19,6 +19,7 @@ from .element import element_theorems
 from .heap import heap_theorems
 from .lanes import lane_theorems
 from .multistage import multistage_examples, multistage_theorems
+from .pairs import pair_theorems
 from .streams import stream_theorems
 from .theorem import Theorem
 
@@ -26,9 +27,9 @@ __all__ = ["accumulator_theorems", "binary_theorems", "general_theorems", "theor
 
 
 def general_theorems() -> list[Theorem]:
-    """About the parts of every design, in small sizes: adder cells, bit heaps, the element as built,
-    streams."""
-    return [*heap_theorems(), *element_theorems(), *stream_theorems()]
+    """About the parts of every design, in small sizes: adder cells, bit heaps, products of pairs, the element
+    as built, streams."""
+    return [*heap_theorems(), *pair_theorems(), *element_theorems(), *stream_theorems()]
 
 
 def accumulator_theorems() -> list[Theorem]:

@@ -16,6 +16,7 @@ from typing import get_args
 from amaranth.hdl import Assert, Assume, Const, Cover, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.hdl._ast import AnyConst
 
+from hdl.pairs import PairAdders, PairDecoder
 from hdl.pe import PeParameters, ProcessingElement, Reduction
 
 from .streams import Impatient, StreamContract
@@ -50,10 +51,15 @@ class ElementSum(Elaboratable):
         self.parameters = parameters
         self.levels = levels
         self.element = ProcessingElement(parameters)
+        self.decoder: PairDecoder | None = None
+        self.planes = self.element.planes
+        if parameters.products == "pairs":
+            self.decoder = PairDecoder(bits=parameters.lanes * parameters.planes_per_cycle)
+            self.planes = self.decoder.planes
 
     def ports(self) -> list[Value]:
         """The inputs, and the result."""
-        beat, result = self.element.planes, self.element.result
+        beat, result = self.planes, self.element.result
         return [Value.cast(beat.payload), beat.valid, result.ready, result.payload]
 
     def elaborate(self, platform: object) -> Module:
@@ -61,9 +67,13 @@ class ElementSum(Elaboratable):
         m = Module()
         p = self.parameters
         m.submodules.element = element = self.element
-        beat = element.planes
+        beat = self.planes
         weights = Signal(p.lanes * p.level_bits)
-        m.d.comb += [weights.eq(self._weights()), element.levels.as_value().eq(weights)]
+        m.d.comb += weights.eq(self._weights())
+        if self.decoder is None:
+            m.d.comb += element.levels.as_value().eq(weights)
+        else:
+            self._pairs(m, self.decoder, weights)
 
         most = p.beats(p.max_planes)
         beats = Signal(range(most + 1))
@@ -78,7 +88,7 @@ class ElementSum(Elaboratable):
             ]
         exact = Signal(signed(p.type_range.bits + p.planes_per_cycle + 2))
         with m.If(taken):
-            m.d.sync += exact.eq(self._next(element, exact, weights, open_))
+            m.d.sync += exact.eq(self._next(exact, weights, open_))
         with m.If(open_ | element.result.valid):
             in_range = (exact >= p.sum_range.min) & (exact <= p.sum_range.max)
             m.d.comb += [
@@ -102,11 +112,26 @@ class ElementSum(Elaboratable):
         mask = (1 << p.level_bits) - 1
         return Const(sum((level & mask) << (i * p.level_bits) for i, level in enumerate(self.levels)), bits)
 
-    def _next(self, element: ProcessingElement, exact: Value, weights: Value, is_open: Value) -> Value:
+    def _pairs(self, m: Module, decoder: PairDecoder, weights: Value) -> None:
+        """What stands between lanes and an element that takes pairs."""
+        p, element = self.parameters, self.element
+        m.submodules.decoder = decoder
+        m.submodules.adders = adders = PairAdders(
+            lanes=p.lanes, level_bits=p.level_bits, adder_cells=p.adder_cells
+        )
+        m.d.comb += [
+            adders.levels.payload.as_value().eq(weights),
+            element.levels.eq(adders.pairs.payload),
+            element.planes.payload.eq(decoder.lines.payload),
+            element.planes.valid.eq(decoder.lines.valid),
+            decoder.lines.ready.eq(element.planes.ready),
+        ]
+
+    def _next(self, exact: Value, weights: Value, is_open: Value) -> Value:
         p = self.parameters
         total: Value = Mux(is_open, exact, 0) << p.planes_per_cycle
         for k in range(p.planes_per_cycle):
-            word = element.planes.payload.words.word_select(k, p.lanes)
+            word = self.planes.payload.words.word_select(k, p.lanes)
             levels = [weights.word_select(i, p.level_bits).as_signed() for i in range(p.lanes)]
             plane = reduce(add, (Mux(word[i], level, 0) for i, level in enumerate(levels)))
             plane = plane << (p.planes_per_cycle - 1 - k)
@@ -173,13 +198,15 @@ def element_theorems() -> list[Theorem]:
 
     theorems = []
     refuted = "An element with one bit less than its sum needs overflows."
-    for reduction in get_args(Reduction):
+    kinds = {kind: replace(small, reduction=kind) for kind in get_args(Reduction)}
+    kinds["pairs"] = replace(small, products="pairs")
+    for kind, parameters in kinds.items():
         for rate in (1, 2):
-            exact = replace(small, reduction=reduction, planes_per_cycle=rate, level_bits=4 - rate)
+            exact = replace(parameters, planes_per_cycle=rate, level_bits=4 - rate)
             statement = (
-                f"{exact.lanes} lanes, {reduction}, {rate} a cycle: the accumulator is always the exact sum."
+                f"{exact.lanes} lanes, {kind}, {rate} a cycle: the accumulator is always the exact sum."
             )
-            name = f"element {reduction} {rate}"
+            name = f"element {kind} {rate}"
             theorem = Theorem(name, statement, partial(total, exact), 1, reach=exact.beats(4) + 2)
             fields = {field: getattr(exact, field) for field in PeParameters.__dataclass_fields__}
             narrow = NarrowParameters(**fields)

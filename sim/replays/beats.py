@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from golden.anda import AndaCodec
 from golden.bitplanes import pack, plane_words_to_beats
 from hdl.pe import PeParameters
-from sim.replay_data import Bits, constant, lanes_to_bits
+from sim.replay_data import Bits, Expected, constant, integers_from_bits, lanes_to_bits
 
-__all__ = ["LOAD_CYCLES", "always", "beat_inputs", "load_inputs", "require_codec"]
+__all__ = ["LOAD_CYCLES", "always", "beat_inputs", "expected_words", "load_inputs", "require_codec"]
 
 LOAD_CYCLES = 2
 """From the cycle in which weight levels are loaded to the first in which they are used."""
+
+_WORD = 64
 
 
 def require_codec(parameters: PeParameters, codec: AndaCodec) -> None:
@@ -97,3 +99,20 @@ def load_inputs(levels: NDArray[Any], level_bits: int, beats: int, cycles: int) 
 def always(runs: int, cycles: int) -> Bits:
     """A port that is high."""
     return constant(1, 1, runs, cycles)
+
+
+def expected_words(valid: str, data: str, bits: Bits) -> tuple[Expected, ...]:
+    """A wide port in words of 64 bits.
+
+    Parameters
+    ----------
+    valid, data : str
+        Names of the ports.
+    bits : bool array [runs, results, width]
+        What must come.
+    """
+    return tuple(
+        Expected(valid, data, integers_from_bits(part), low, part.shape[-1])
+        for low in range(0, bits.shape[-1], _WORD)
+        for part in [bits[..., low : low + _WORD]]
+    )

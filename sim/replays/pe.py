@@ -11,6 +11,7 @@ from golden.anda import AndaCodec
 from golden.dot import group_dot
 from golden.fp16 import FloatArray16
 from hdl.pe import PeParameters
+from sim.pairs import pair_levels, pair_lines
 from sim.replay_data import Bits, Expected, Replay, lanes_to_bits
 from sim.replays.beats import LOAD_CYCLES, always, beat_inputs, load_inputs, require_codec
 
@@ -48,7 +49,11 @@ def replay(
         inputs |= load_inputs(weights, parameters.level_bits, beats, cycles)
     else:
         group = np.minimum(np.arange(cycles) // beats, groups - 1)
-        inputs["levels"] = lanes_to_bits(weights, parameters.level_bits)[:, group]
+        pairs = parameters.products == "pairs"
+        levels = (pair_levels if pairs else lanes_to_bits)(weights, parameters.level_bits)
+        inputs["levels"] = levels[:, group]
+        if pairs:
+            inputs["planes_words"] = pair_lines(inputs["planes_words"])
     inputs["result_ready"] = always(runs, cycles)
     result = Expected("result_valid", "result_payload", exact[:, 0])
     return Replay(inputs, (result,), groups * parameters.lanes)

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.replay_data import Expected, Replay, integers_from_bits, lanes_to_bits
-from sim.replays.beats import LOAD_CYCLES, load_inputs
+from sim.replay_data import Replay, lanes_to_bits
+from sim.replays.beats import LOAD_CYCLES, expected_words, load_inputs
 
 __all__ = ["replay"]
-
-_WORD = 64
 
 
 def replay(weights: NDArray[Any], level_bits: int, beats: int, rows: int) -> Replay:
@@ -33,9 +31,4 @@ def replay(weights: NDArray[Any], level_bits: int, beats: int, rows: int) -> Rep
     retire[:, LOAD_CYCLES + beats - 1 :: beats] = True
     inputs = load_inputs(weights, level_bits, beats, cycles) | {"retire": retire}
     seen = np.repeat(lanes_to_bits(weights, level_bits), beats, axis=1)
-    results = tuple(
-        Expected("valid", "levels", integers_from_bits(part), low, part.shape[-1])
-        for low in range(0, seen.shape[-1], _WORD)
-        for part in [seen[..., low : low + _WORD]]
-    )
-    return Replay(inputs, results, rows * groups * lanes)
+    return Replay(inputs, expected_words("valid", "levels", seen), rows * groups * lanes)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from anda.tops import tops
 from golden import formats
 from golden.interval import Interval
 from golden.multistage import Stage
+from hdl.array import Array, ArrayParameters
 from hdl.column import PeColumn
 from hdl.compressor import Compressor, CompressorParameters
 from hdl.decoder import LevelDecoder
@@ -40,6 +42,15 @@ MADE: dict[str, Callable[[], NamedComponent]] = {
     ),
     "four-planes-in-a-tree": lambda: ProcessingElement(
         PeParameters(planes_per_cycle=4, reduction="tree", encoding="sign-magnitude", lanes=16)
+    ),
+    "column-of-pairs": lambda: PeColumn(
+        replace(SMALL, products="pairs"), rows=2, format=formats.get("e2m1-sp")
+    ),
+    "array-of-pairs": lambda: Array(
+        ArrayParameters(pe=replace(SMALL, products="pairs", planes_per_cycle=2), rows=2, columns=2, sharing=2)
+    ),
+    "inverting-pairs": lambda: PeColumn(
+        PeParameters(lanes=16, products="pairs", adder_cells=AdderCells.INVERTING), rows=1
     ),
     "certified": lambda: ProcessingElement(PeParameters(max_planes=8, certified=Interval(-4095, 4095))),
     "unsigned-activations": lambda: ProcessingElement(

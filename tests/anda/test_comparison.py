@@ -141,6 +141,34 @@ def test_energies_add_up_by_what_an_element_has_of_each_part() -> None:
     assert not next(comparison_rows(data, [tiny()]))["meets_clock"]
 
 
+def test_what_leads_into_an_element_is_in_front_of_its_path() -> None:
+    leading = Part("decoder", lambda _: WeightBuffer(lanes=8, level_bits=4), leads=True)
+    subject = replace(tiny(), element=(*tiny().element, Use(leading, 1 / ROWS)), accountings=("shared",))
+    front = WeightBuffer(lanes=8, level_bits=4).module_name
+    for buffer, expected in ((2.0, 6.5), (7.0, 7.0)):
+        parts = {TOP: part(100.0, 5.0, 1), BUFFER: part(160.0, buffer, 1), front: part(32.0, 1.5, 1)}
+        data = {"parts": {"real": parts}, "libraries": {"real": {"clock_mhz": 100.0}}}
+        [row] = comparison_rows(data, [subject])
+        assert row["delay"] == expected
+    assert row["area"] == pytest.approx(50 + 32 / 16 + 160 / 16)
+    assert row["made_of"][-1] == [BUFFER, 1 / 16]
+
+
+def test_pairs_share_what_stands_around_them() -> None:
+    subject = SUBJECTS["compact-pairs-2x3"]
+    shares = {use.part.what: use.share for use in subject.uses("shared")}
+    assert shares == {
+        "element": 1.0,
+        "accumulator": 1 / 3,
+        "sums of pairs": 1 / 16,
+        "lines of pairs": 1 / 16,
+        "weight registers": 1 / 16,
+    }
+    assert subject.macs_per_cycle(6) == SUBJECTS["compact-2x3"].macs_per_cycle(6) == Fraction(64, 3)
+    assert subject.planes == SUBJECTS["compact-2x3"].planes == (5, 6, 7, 8, 9, 10)
+    assert SUBJECTS["compact-pairs-1x4"].planes == SUBJECTS["compact"].planes
+
+
 def test_energies_of_another_element_do_not_count() -> None:
     parts = {
         TOP: part(100.0, 5.0, 1, dynamic_fj_per_mac=30.0),
@@ -172,7 +200,7 @@ def test_every_peer_is_compared_with_registers_for_a_beat() -> None:
     assert sets["bfp6"] == (64, 4)
 
 
-@pytest.mark.parametrize("name", [*BASELINES, "compact", "published", "exact-width"])
+@pytest.mark.parametrize("name", [*BASELINES, "compact", "published", "exact-width", "compact-pairs-2x3"])
 def test_real_data_fit_every_part(name: str) -> None:
     """Replays have the ports of their components, and weights as many bits as their registers."""
     subject = SUBJECTS[name]

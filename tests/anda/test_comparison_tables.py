@@ -19,6 +19,7 @@ from anda.comparison_tables import (
     element_rows,
     energy_rows,
     format_rows,
+    pairs_rows,
     planes_rows,
     ratio_rows,
     target_rows,
@@ -68,6 +69,7 @@ DATA: dict[str, Any] = {
         row("compact", "shared", 6, 100.0),
         row("compact-13", "own", 11, 240.0),
         row("compact-2x3", "shared", 6, 80.0),
+        row("compact-pairs-2x3", "shared", 6, 64.0, 50.0),
         row("fp32-own", "shared", 6, 25.0),
         row("bfp6", "shared", 0, 50.0),
     ],
@@ -162,6 +164,13 @@ def test_other_tables() -> None:
     assert found["1", "4", "6"] == ["100", "12.5 ns, 80 MHz", "10.00"]
     assert found["2", "3", "6"] == ["80", "12.5 ns, 80 MHz", "12.50"]
     assert found["4", "2", "8"] == ["-", "-", "-"]
+    headers, body = pairs_rows(DATA)
+    found = {tuple(cells[1:4]): cells[4:] for cells in body}
+    path = "12.5 ns, 80 MHz"
+    assert found["2", "3", "6"] == ["80", "64", "1.25", "15.62", "-", "50", "-", "-", path, path]
+    assert found["1", "4", "6"] == ["100", "-", "-", "-", "-", "-", "-", "-", path, "-"]
+    assert len(headers) == len(body[0])
+    assert headers[4] == "area per MAC/cycle (µm² on real): lanes"
     assert accumulator_rows(DATA)[1] == [["FP32-OWN", "100"]]
     assert bound_rows(DATA)[1][2] == ["6", "50", "100", "2.00"]
     assert converter_rows(DATA) == (

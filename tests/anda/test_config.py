@@ -200,6 +200,11 @@ def test_what_is_not_there_does_not_change_a_hash() -> None:
     # Recorded with areas, from before there were arrays.
     assert load("published").hash.startswith("c8b090cf")
     assert load("compact").hash.startswith("ba3112f0")
+    lanes, pairs = (
+        parse(ARRAY.replace("[array]", f'products = "{kind}"\n[array]'), "f.toml").hash
+        for kind in ("lanes", "pairs")
+    )
+    assert lanes == parse(ARRAY, "f.toml").hash != pairs
     found = set()
     for more in ("", "output = 'fp32'", "sharing = 2", "[engine]", "[engine]\n[elementwise]"):
         found.add(parse(ARRAY + more, "f.toml").hash)

@@ -81,6 +81,10 @@ def test_what_cannot_be_measured(tmp_path: Path, design: Path) -> None:
     library = mappable(tmp_path).files[0]
     complaint = _complaint(_run(design, "-l", library, "-c", "accumulator"))
     assert "expected a part of the element of small (pe, weights), not 'accumulator'" in complaint
+    design.write_text(DESIGN.replace("rows", 'products = "pairs"\nrows'), encoding="utf-8")
+    assert "takes products of pairs, whose sums and lines it shares" in _complaint(
+        _run(design, "-l", library)
+    )
     assert "Expected a Liberty file at sky130hd" in _complaint(_run(design, "-l", "sky130hd"))
 
 

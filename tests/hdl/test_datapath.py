@@ -179,6 +179,7 @@ def test_a_nonfinite_activation_raises_the_flag_and_counts_as_the_contract_says(
             {"sum_bits": 20},
             "sum_bits of the element must be equal to the accumulator's, 20, not 13",
         ),
+        ("pe", {"products": "pairs"}, "a datapath has one row: products must be lanes, not pairs"),
         ("accumulator", {"slots": 2}, "1 slot or one for each of the 3 columns, not 2"),
     ],
 )

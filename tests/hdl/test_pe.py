@@ -228,8 +228,10 @@ def test_groups_follow_each_other_without_a_gap() -> None:
     assert cycles == [4 + p.latency, 9 + p.latency, 14 + p.latency]
 
 
-def test_a_column_shares_its_weights() -> None:
-    p = PeParameters(lanes=8, max_planes=6)
+@pytest.mark.parametrize("activations", ["signed", "unsigned"])
+@pytest.mark.parametrize("products", ["lanes", "pairs"])
+def test_a_column_shares_its_weights(products: str, activations: str) -> None:
+    p = PeParameters(lanes=8, max_planes=6, products=products, activations=activations)
     rng = random.Random(5)
     column = PeColumn(p, rows=3)
     work = []
@@ -286,6 +288,15 @@ def test_the_accumulator_is_as_wide_as_it_must_be_and_no_wider() -> None:
         ({"planes_per_cycle": 3}, "planes_per_cycle must be 1, 2 or 4, not 3"),
         ({"weights": "nearby"}, "weights must be outside or inside, not 'nearby'"),
         ({"reduction": "bush"}, "reduction must be heap or tree, not 'bush'"),
+        ({"products": "triples"}, "products must be lanes or pairs, not 'triples'"),
+        (
+            {"products": "pairs", "weights": "inside"},
+            "need twos-complement planes, a heap and weights outside, not twos-complement, heap and inside",
+        ),
+        (
+            {"products": "pairs", "reduction": "tree", "encoding": "sign-magnitude"},
+            "weights outside, not sign-magnitude, tree and outside",
+        ),
         ({"activations": "odd"}, "activations must be signed or unsigned, not 'odd'"),
         (
             {"activations": "unsigned", "encoding": "sign-magnitude"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -24,8 +25,10 @@ from hdl.elementwise import Elementwise, ElementwiseParameters
 from hdl.emit import emit_verilog
 from hdl.engine import Engine, EngineParameters
 from hdl.group_buffer import GroupBuffer, GroupBufferParameters
+from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
+from hdl.pairs import PairWeights
 from hdl.pe import PeParameters, ProcessingElement
 from hdl.plane_store import PlaneStore, PlaneStoreParameters
 from hdl.weight_store import WeightStore, WeightStoreParameters
@@ -48,6 +51,8 @@ WHOLE = ("array", "binary engine", "engine", "gated engine", "accelerator")
 SMALL_ARRAY = ArrayParameters(
     pe=PeParameters(lanes=8, max_planes=6), rows=6, columns=4, sharing=3, columns_per_load=2
 )
+
+SMALL_PAIRS = PeParameters(lanes=8, level_bits=2, max_planes=4, products="pairs")
 
 MAIN: dict[str, Callable[[], NamedComponent]] = {
     "pe compact": lambda: ProcessingElement(PeParameters()),
@@ -73,7 +78,9 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
     "multistage": lambda: MultiStageAccumulator(
         MultiStageParameters(term_bits=4, stages=(Stage(5, 3, "saturate"), Stage(6, None, "wrap")), slots=2)
     ),
+    "column of pairs": lambda: PeColumn(SMALL_PAIRS, rows=2),
     "weights": lambda: WeightBuffer(lanes=8, level_bits=2),
+    "weights of pairs": lambda: PairWeights(lanes=8, level_bits=2),
     "array": lambda: Array(
         ArrayParameters(pe=PeParameters(lanes=8, level_bits=2, max_planes=4), rows=2, columns=2, sharing=2)
     ),
@@ -182,6 +189,8 @@ def test_a_component_without_a_bench_is_refused() -> None:
     emit_verilog(cell)
     with pytest.raises(ValueError, match="there is no bench for a FullAdder"):
         bench_of(cell)
+    with pytest.raises(ValueError, match="loads levels, not codes of int4"):
+        bench_of(PairWeights(lanes=8, level_bits=4, format=formats.get("int4")))
 
 
 @pytest.mark.parametrize(
@@ -198,6 +207,24 @@ def test_a_column_of_codes(name: str, sim_work: Path) -> None:
     shape = PeParameters(lanes=8, level_bits=weights.level_bits or 1, max_planes=6)
     column = PeColumn(shape, rows=2, format=weights)
     verify(column, seed=3, simulator=SMALL, quick=True, work=sim_work).check()
+
+
+PAIRS: dict[str, Callable[[], NamedComponent]] = {
+    "element": lambda: ProcessingElement(
+        replace(SMALL_PAIRS, planes_per_cycle=2, adder_cells=AdderCells.INVERTING)
+    ),
+    "lines from outside": lambda: PeColumn(SMALL_PAIRS, rows=2, lines=True),
+    "column of codes": lambda: PeColumn(
+        replace(SMALL_PAIRS, level_bits=5), rows=1, format=formats.get("int4-zp")
+    ),
+    "array": lambda: Array(ArrayParameters(pe=SMALL_PAIRS, rows=2, columns=2, sharing=2)),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_products_of_pairs(name: str, sim_work: Path) -> None:
+    report = verify(PAIRS[name](), seed=1, simulator=SMALL, quick=True, work=sim_work).check()
+    assert_complete(report.coverage)
 
 
 @pytest.mark.nightly

@@ -16,10 +16,11 @@ from hdl.accumulator import Accumulator, AccumulatorParameters
 from hdl.column import PeColumn
 from hdl.emit import emit_verilog
 from hdl.modules import NamedComponent
+from hdl.pairs import PairAdders, PairDecoder
 from hdl.pe import PeParameters, ProcessingElement
 from hdl.weights import WeightBuffer
 from sim.replay_data import Expected, Replay
-from sim.replays import accumulator, pe, weights
+from sim.replays import accumulator, pairs, pe, weights
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(70, 3, 4, 8)).astype(np.float16)
@@ -52,6 +53,10 @@ ELEMENTS = {
     "two planes a cycle": PeParameters(
         lanes=8, level_bits=3, max_planes=5, planes_per_cycle=2, weights="inside"
     ),
+    "pairs": PeParameters(lanes=8, level_bits=3, max_planes=5, products="pairs"),
+    "pairs, two planes a cycle": PeParameters(
+        lanes=8, level_bits=3, max_planes=5, planes_per_cycle=2, products="pairs"
+    ),
 }
 
 
@@ -83,6 +88,22 @@ def test_a_column_and_its_registers() -> None:
     registers = weights.replay(W, 3, 4, rows=3)
     (found,) = _run(WeightBuffer(lanes=8, level_bits=3), registers)
     assert (found.results, registers.macs) == (70 * 4 * 4, 3 * 32)
+
+
+def test_what_stands_around_elements_that_take_pairs() -> None:
+    parameters = ELEMENTS["pairs, two planes a cycle"]
+    codec = AndaCodec(5, group=8)
+    lines = pairs.replay_decoder(parameters, codec, X[:, 0])
+    (found,) = _run(PairDecoder(bits=16), lines)
+    assert (found.results, lines.macs) == (70 * 4 * 3, 32)
+    with pytest.raises(ReplayError, match="result 11 of run 69 at lines_words"):
+        _run(PairDecoder(bits=16), _spoiled(lines))
+    sums = pairs.replay_adders(W, 3, 3)
+    (found,) = _run(PairAdders(lanes=8, level_bits=3), sums)
+    assert (found.results, sums.macs) == (70 * 4 * 3, 32)
+    column = pe.replay_column(parameters, codec, X, W)
+    (found,) = _run(PeColumn(parameters, rows=3), column)
+    assert found.results == 70 * 3 * 4
 
 
 @pytest.mark.parametrize(
