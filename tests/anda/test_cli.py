@@ -194,7 +194,7 @@ def test_hardware_that_cannot_be_built_is_refused_before_anything_is_written(
 def test_an_unknown_preset_names_the_known_ones(run: Run, tmp_path: Path) -> None:
     result = run("generate", "compakt", "-o", tmp_path)
     assert result.exit_code == 2
-    known = "accelerator, anda16, compact, published, ulx3s"
+    known = "accelerator, anda16, compact, dense, published, ulx3s"
     assert said(result) == f"anda: expected a preset ({known}) or a file named *.toml, not 'compakt'"
 
 

@@ -30,7 +30,7 @@ columns = 4
 
 
 def test_presets_have_their_names_and_say_what_they_are_for() -> None:
-    assert preset_names() == ["accelerator", "anda16", "compact", "published", "ulx3s"]
+    assert preset_names() == ["accelerator", "anda16", "compact", "dense", "published", "ulx3s"]
     for name in preset_names():
         design = load(name)
         assert design.name == name
