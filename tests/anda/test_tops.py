@@ -188,6 +188,7 @@ def test_arrays_that_cannot_be_built_are_refused() -> None:
             "results_bits = 256",
             "results_bits must be at most the 128 of a group, not 256",
         ),
+        ("[engine]", "[engine]\npipelined = true", "sharing must be at least 3 in a pipelined array, not 2"),
     ):
         text = SMALL.replace(old, new, 1).replace(
             "columns_per_load = 1\nsharing = 2\ncolumns_per_load = 2", "columns_per_load = 1"
@@ -207,6 +208,15 @@ def test_the_presets_of_accelerators_are_what_they_are_called() -> None:
         array = accelerator_parameters(load(name)).engine.array
         # Groups of four planes and more cost their planes.
         assert max(array.sharing, array.columns // array.columns_per_load) <= 4
+
+
+def test_more_registers_are_in_every_part_of_an_engine() -> None:
+    with_them, without = (accelerator_parameters(load(name)).engine for name in ("ulx3s", "anda16"))
+    for engine, wanted in ((with_them, True), (without, False)):
+        parts_of = (engine, engine.compressor, engine.elementwise, engine.array.accumulator)
+        assert [part.pipelined for part in parts_of if part] == [wanted] * (4 if engine.elementwise else 3)
+    assert with_them.array.accumulator.latency == 2 * without.array.accumulator.latency
+    assert "pipelined" in with_them.array.name
 
 
 def test_all_together_are_as_each_alone() -> None:

@@ -47,8 +47,10 @@ SIMULATORS = available_simulators()
 SMALL = "icarus" if "icarus" in SIMULATORS else "verilator"
 COUNT = 3 if SMALL == "icarus" else 1
 # What is made of the others has few runs by day.
-WHOLE = ("array", "binary engine", "engine", "gated engine", "accelerator")
-WHOLE += ("pipelined array", "pipelined engine")
+WHOLE = (
+    *("array", "binary engine", "engine", "gated engine", "accelerator"),
+    *("pipelined array", "pipelined engine"),
+)
 
 SMALL_ARRAY = ArrayParameters(
     pe=PeParameters(lanes=8, max_planes=6), rows=6, columns=4, sharing=3, columns_per_load=2
