@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl._ast import Assign
 from amaranth.lib.wiring import In, Member, Out
 
 from golden.interval import Interval
@@ -180,12 +181,11 @@ class Fp16Operation(NamedComponent):
         }
         super().__init__(ports)
 
-    def unpacked(self, m: Module) -> tuple[Fp16Fields, Fp16Fields]:
-        """The parts of both values."""
+    def unpacked(self, m: Module) -> tuple[Fp16Fields, Fp16Fields, list[Assign]]:
+        """The parts of both values, and the statements that these need to be so."""
         m.submodules.a_fields = a = Fp16Fields()
         m.submodules.b_fields = b = Fp16Fields()
-        m.d.comb += [a.value.eq(self.a), b.value.eq(self.b)]
-        return a, b
+        return a, b, [a.value.eq(self.a), b.value.eq(self.b)]
 
 
 class Fp16Multiplier(Fp16Operation):
@@ -202,10 +202,11 @@ class Fp16Multiplier(Fp16Operation):
     def build(self) -> Module:
         """Significands multiplied, exponents added."""
         m = Module()
-        a, b = self.unpacked(m)
+        a, b, unpacked = self.unpacked(m)
         field = Interval(1, 30)
         exponent = Ranged(effective_exponent(a.field), field) + Ranged(effective_exponent(b.field), field)
         m.d.comb += [
+            *unpacked,
             self.sign.eq(a.sign ^ b.sign),
             self.nonfinite.eq(a.nonfinite | b.nonfinite),
             assign(Ranged.of(self.magnitude), Ranged.of(a.significand) * Ranged.of(b.significand)),
@@ -243,7 +244,7 @@ class Fp16Adder(Fp16Operation):
     def build(self) -> Module:
         """The larger one, and the smaller one added or subtracted."""
         m = Module()
-        a, b = self.unpacked(m)
+        a, b, unpacked = self.unpacked(m)
         width = 5 + _SIGNIFICAND
         first, second, large, small = (
             Signal(width, name=name) for name in ("first", "second", "large", "small")
@@ -251,6 +252,7 @@ class Fp16Adder(Fp16Operation):
         swap, subtract = Signal(), Signal()
         held = registers(m, self.advance) if self.clocked else as_it_is
         m.d.comb += [
+            *unpacked,
             self.nonfinite.eq(held(a.nonfinite | b.nonfinite, "nonfinite_late")),
             # Of two significands of effective exponents the order is that of the words.
             first.eq(Cat(a.significand, effective_exponent(a.field))),
