@@ -18,12 +18,21 @@ from hdl.array import ArrayParameters
 from hdl.emit import WAIVER, emit_verilog
 from hdl.engine import EngineParameters
 from hdl.pe import PeParameters
+from hdl.pipelined_array import PipelinedArrayParameters
 
 __all__ = ["accelerator_files", "accelerator_parameters", "companions", "core_file", "register_files"]
 
 _PE = ("lanes", "level_bits", "max_planes", "encoding")
 _ARRAY = ("rows", "columns", "sharing", "columns_per_load")
-_ENGINE = ("plane_words", "plane_groups", "weight_words", "rounding", "elementwise_words", "silu")
+_ENGINE = (
+    "plane_words",
+    "plane_groups",
+    "weight_words",
+    "rounding",
+    "elementwise_words",
+    "silu",
+    "pipelined",
+)
 _STREAMS = ("activations_bits", "weights_bits", "results_bits")
 
 #: File types of FuseSoC.
@@ -38,8 +47,8 @@ def accelerator_parameters(values: Mapping[str, Any]) -> AcceleratorParameters:
     values : mapping
         Of `lanes`, `level_bits`, `max_planes`, `encoding`, `format` (a name of the catalogue; it decides
         `level_bits`), `rows`, `columns`, `sharing`, `columns_per_load`, `plane_words`, `plane_groups`,
-        `weight_words`, `rounding`, `elementwise_words`, `silu`, `activations_bits`, `weights_bits`,
-        `results_bits`.
+        `weight_words`, `rounding`, `elementwise_words`, `silu`, `pipelined`, `activations_bits`,
+        `weights_bits`, `results_bits`.
 
     Raises
     ------
@@ -60,7 +69,8 @@ def accelerator_parameters(values: Mapping[str, Any]) -> AcceleratorParameters:
         if form.level_bits is None:
             raise ValueError(f"the weights of an accelerator must have integer levels, {form.name} has none")
         element["level_bits"] = form.level_bits
-    array = ArrayParameters(pe=PeParameters(**element), format=form, **chosen(_ARRAY))
+    kind = PipelinedArrayParameters if values.get("pipelined") else ArrayParameters
+    array = kind(pe=PeParameters(**element), format=form, **chosen(_ARRAY))
     return AcceleratorParameters(engine=EngineParameters(array=array, **chosen(_ENGINE)), **chosen(_STREAMS))
 
 

@@ -119,6 +119,8 @@ class Design(Section):
         for key, default in _LATER_KEYS.items():
             if self.pe is not None and shape["pe"][key] == default:
                 del shape["pe"][key]
+        if self.engine is not None and not self.engine.pipelined:
+            del shape["engine"]["pipelined"]
         return shape
 
     @property

@@ -222,6 +222,12 @@ class EngineSection(Section):
         description="Words of the weight buffer: the codes and scales of columns_per_load columns for one "
         "group are one.",
     )
+    pipelined: bool = Field(
+        default=False,
+        description="More registers for a faster clock on an FPGA: within compressor, accumulators and "
+        "elementwise unit, and behind the memories. A product takes some cycles more; array.sharing is at "
+        "least 3.",
+    )
 
 
 class ElementwiseSection(Section):

@@ -26,6 +26,7 @@ from hdl.heap import AdderCells
 from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
+from hdl.pipelined_array import PipelinedArrayParameters
 from hdl.plane_store import PlaneStore
 from hdl.weight_store import WeightStore
 
@@ -237,7 +238,9 @@ def array_parameters(design: Design, adder_cells: AdderCells = AdderCells.PLAIN)
     """
     if design.array is None:
         raise ValueError(f"the design {design.name} has no array: its file needs a table [array]")
-    return ArrayParameters(
+    is_pipelined = design.engine is not None and design.engine.pipelined
+    kind = PipelinedArrayParameters if is_pipelined else ArrayParameters
+    return kind(
         pe=pe_parameters(design, adder_cells), format=_weight_format(design), **design.array.model_dump()
     )
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
 from golden.interval import Interval
 
+from .accumulator_pipeline import PIPELINED_LATENCY, pipelined, slot_words, sticky
 from .float32 import EXPONENT_BITS, WORD_BITS, fp16_bits, fp32_bits
 from .fused_add import AlignedSum, RoundedWord
 from .heap import AdderCells
 from .modules import NamedComponent
 from .scaled_sum import ScaledSum
-from .slots import selected, slot_field, store
+from .slots import slot_field
 from .window import Window
 
 __all__ = ["Accumulator", "AccumulatorParameters", "ResultFormat", "result_layout", "sum_layout"]
@@ -45,6 +46,8 @@ class AccumulatorParameters:
         The polarity of the library's adder cells.
     always_taken : bool
         Whether the consumer takes every result in the cycle it is there. Then results hold no sum back.
+    pipelined : bool
+        Build twice the registers, for a faster clock; only with `always_taken`.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class AccumulatorParameters:
     output: ResultFormat = "fp32"
     adder_cells: AdderCells = AdderCells.PLAIN
     always_taken: bool = False
+    pipelined: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (("sum_bits", 6, 40), ("max_planes", 2, 17), ("slots", 1, 64)):
@@ -66,6 +70,8 @@ class AccumulatorParameters:
                 raise ValueError(f"{name} must be from {low} to {high}, not {value}")
         if self.output not in get_args(ResultFormat):
             raise ValueError(f"output must be fp32 or fp16, not {self.output!r}")
+        if self.pipelined and not self.always_taken:
+            raise ValueError("a pipelined accumulator has no place where a result waits: it is always_taken")
 
     @property
     def window(self) -> Window:
@@ -100,13 +106,18 @@ class AccumulatorParameters:
     @property
     def latency(self) -> int:
         """Cycles from the transfer of a sum with `last` to its result."""
-        return 3
+        return PIPELINED_LATENCY if self.pipelined else 3
+
+    @property
+    def slot_cycles(self) -> int:
+        """Cycles from one sum of a slot to the next one, at the least."""
+        return 3 if self.pipelined else 2
 
     @property
     def name(self) -> str:
         """The parameters in a word, as a Verilog module name carries them."""
         parts = [f"anda_accumulator_{self.sum_bits}", f"p{self.max_planes}", f"s{self.slots}", self.output]
-        taken = "_taken" if self.always_taken else ""
+        taken = "_taken" * self.always_taken + "_pipelined" * self.pipelined
         return "_".join(parts) + taken + ("_inv" if self.adder_cells is AdderCells.INVERTING else "")
 
 
@@ -128,9 +139,9 @@ class Accumulator(NamedComponent):
     """`A <- round_fp32(A + T * scale * 2^k)`, one rounding a group, to nearest even (contract, section 6).
 
     `2^k` is the group's unit in the last place, `k = E - 13 - planes`. Sums of different slots are taken one
-    a cycle; two sums of one slot are at least two cycles apart. A sum with `last` holds the input back for
-    two cycles more, and then until its result is taken: the result waits in the accumulator itself. With
-    `always_taken` it leaves through a register of its own and holds nothing back.
+    a cycle; two sums of one slot are at least `parameters.slot_cycles` apart. A sum with `last` holds the
+    input back for two cycles more, and then until its result is taken: the result waits in the accumulator
+    itself. With `always_taken` it leaves through a register of its own and holds nothing back.
 
     Parameters
     ----------
@@ -185,8 +196,10 @@ class Accumulator(NamedComponent):
 
     def build(self) -> Module:
         """The three parts with a register after each; the last register is the accumulator."""
-        m = Module()
         p = self.parameters
+        if p.pipelined:
+            return pipelined(self)
+        m = Module()
         window = p.window
         m.submodules.scaled = scaled = ScaledSum(window, p.adder_cells)
         m.submodules.aligned = aligned = AlignedSum(window)
@@ -250,7 +263,7 @@ class Accumulator(NamedComponent):
             # While a result leaves, no sum is being added: the accumulator is read for one or for the other.
             m.d.sync += adding_slot.eq(Mux(finishing, rounding_slot, Mux(held, adding_slot, sums.slot)))
 
-        word = self._words(m, rounding, rounding_slot, rounded.word, adding_slot)
+        word = slot_words(m, p.slots, rounding, rounding_slot, rounded.word, adding_slot)
         result, result_slot = word, adding_slot
         if p.always_taken:
             result = Signal(WORD_BITS, name="result_word", reset_less=True)
@@ -268,23 +281,11 @@ class Accumulator(NamedComponent):
         ]
         if p.slot_bits:
             m.d.comb += self.results.payload.slot.eq(result_slot)
-        _sticky(m, self.nonfinite, accept & scaled.nonfinite, self.clear_nonfinite)
+        sticky(m, self.nonfinite, accept & scaled.nonfinite, self.clear_nonfinite)
         if p.output == "fp32":
             m.d.comb += self.results.payload.value.eq(fp32_bits(result))
         else:
             value, overflow = fp16_bits(m, result)
             m.d.comb += self.results.payload.value.eq(value)
-            _sticky(m, self.overflow, leaving & self.results.ready & overflow, self.clear_overflow)
+            sticky(m, self.overflow, leaving & self.results.ready & overflow, self.clear_overflow)
         return m
-
-    def _words(self, m: Module, write: Value, to: Value, new: Value, read: Value) -> Value:
-        """One ordered word a slot: write one, read one."""
-        words = [Signal(WORD_BITS, name=f"word_{i}", reset_less=True) for i in range(self.parameters.slots)]
-        store(m, words, new, write, to)
-        current = Signal(WORD_BITS)
-        m.d.comb += current.eq(selected(words, read))
-        return current
-
-
-def _sticky(m: Module, flag: Signal, happens: Value, clear: Value) -> None:
-    m.d.sync += flag.eq(happens | (flag & ~clear))

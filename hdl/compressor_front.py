@@ -10,6 +10,7 @@ from .compressor_lane import aligned_layout
 from .compressor_parameters import SIGNIFICAND_BITS, CompressorParameters
 from .compressor_quantizer import Quantizer, lowest_kept
 from .fp16 import Fp16Fields
+from .held import registers
 from .modules import NamedComponent
 from .ranges import Ranged, assign
 
@@ -23,7 +24,8 @@ class CompressorFront(NamedComponent):
     those with a zero are out. That takes five ORs over the group and no comparator.
 
     With `exponent_register` what was found is registered, and the elements are rounded in the next cycle. The
-    values themselves are not: a producer has to hold them until they are taken.
+    values themselves are not: a producer has to hold them until they are taken. `pipelined` has registers
+    within the search as well.
 
     Parameters
     ----------
@@ -89,7 +91,13 @@ class CompressorFront(NamedComponent):
         if p.rounded:
             domain += largest.eq(largest_ones)
         if p.exponent_register:
-            m.d.sync += self.found.eq(self.valid & ~self.take)
+            # The values stay until they are taken, and with them whatever was made of them.
+            searched: Value = self.valid
+            for bit in p.registered_bits:
+                begun = Signal(name=f"searched_{bit}")
+                m.d.sync += begun.eq(searched & ~self.take)
+                searched = begun
+            m.d.sync += self.found.eq(searched & ~self.take)
 
         kept = self._kept(base)
         for i, (fields, quantizer) in enumerate(zip(elements, quantizers, strict=True)):
@@ -133,6 +141,10 @@ class CompressorFront(NamedComponent):
             ]
             bits.insert(0, any_one)
             running = left
+            if b in p.registered_bits:
+                held = registers(m)
+                bits = [held(bit, f"found_{b + i}_behind_{b}") for i, bit in enumerate(bits)]
+                running = held(running, f"running_behind_{b}")
         # The exponent of subnormals is 1, though their field is 0.
         exponent = Cat(bits[0] | ~Cat(bits[1:]).any(), *bits[1:])
         return Ranged(exponent, p.exponent_range), running

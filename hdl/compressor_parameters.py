@@ -36,11 +36,14 @@ class CompressorParameters:
         Whether the shared exponent is registered before the elements are rounded. It halves the longest path;
         a group is taken in its second cycle at the input at the earliest, which one lane hides behind the two
         or more planes of the group before.
+    pipelined : bool
+        For the carry chains of an FPGA: the search for the shared exponent is registered twice more, and the
+        elements are rounded by an adder. A group is taken in its fourth cycle at the input at the earliest.
 
     Raises
     ------
     ValueError
-        A parameter is out of its range.
+        A parameter is out of its range, or a pipeline is asked for without its last register.
     """
 
     group: int = 64
@@ -49,6 +52,7 @@ class CompressorParameters:
     encoding: Encoding = "twos-complement"
     rounding: Rounding = "nearest"
     exponent_register: bool = True
+    pipelined: bool = False
 
     def __post_init__(self) -> None:
         require_encoding(self.encoding, self.max_planes, self.group)
@@ -61,6 +65,8 @@ class CompressorParameters:
             raise ValueError(f"lanes must be an integer from 1 to 64, not {self.lanes!r}")
         if self.rounding not in get_args(Rounding):
             raise ValueError(f"rounding must be nearest or truncate, not {self.rounding!r}")
+        if self.pipelined and not self.exponent_register:
+            raise ValueError("a pipelined compressor has an exponent_register, which this one has not")
 
     @property
     def signed_digits(self) -> bool:
@@ -123,6 +129,16 @@ class CompressorParameters:
         return SIGNIFICAND_BITS - self.lowest_digit
 
     @property
+    def registered_bits(self) -> tuple[int, ...]:
+        """Bits of the largest exponent field behind which the search for it is registered."""
+        return (3, 1) if self.pipelined else ()
+
+    @property
+    def search_cycles(self) -> int:
+        """Cycles that a group is at the input before its exponent is known."""
+        return self.exponent_register + len(self.registered_bits)
+
+    @property
     def latency(self) -> int:
         """Cycles from the last group that fills the lanes to the first plane of them all."""
         return 1
@@ -130,11 +146,11 @@ class CompressorParameters:
     @property
     def cycles_per_group(self) -> int:
         """Cycles that a group is at the input, nothing stalled."""
-        return 2 if self.exponent_register else 1
+        return 1 + self.search_cycles
 
     def cycles(self, planes: int) -> int:
         """Cycles from one filling of the lanes to the next, `planes` words a group, nothing stalled."""
-        return planes + (self.lanes - 1) * self.cycles_per_group
+        return max(planes, self.cycles_per_group) + (self.lanes - 1) * self.cycles_per_group
 
     @property
     def ranges(self) -> dict[str, Interval]:
@@ -159,4 +175,6 @@ class CompressorParameters:
     @property
     def front_name(self) -> str:
         """The same with what matters to the front end."""
+        if self.pipelined:
+            return f"{self.name}_pipelined"
         return self.name if self.exponent_register else f"{self.name}_unregistered"

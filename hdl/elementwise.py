@@ -9,7 +9,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import In, Out
 
-from .elementwise_lane import GATE_LATENCY, ElementwiseLane, lane_latency
+from .elementwise_lane import ElementwiseLane, gate_latency, lane_latency
 from .group_buffer import GroupBufferParameters, collected_layout
 from .memory import SyncMemory
 from .modules import NamedComponent
@@ -34,6 +34,8 @@ class ElementwiseParameters:
         Column tiles whose scales and biases are kept, at least 2.
     silu : bool
         Build SiLU and the gate; otherwise ReLU is the only activation.
+    pipelined : bool
+        Build registers within the steps as well, for a faster clock on an FPGA.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class ElementwiseParameters:
     groups: GroupBufferParameters
     words: int = 64
     silu: bool = True
+    pipelined: bool = False
 
     def __post_init__(self) -> None:
         if self.words < 2:
@@ -67,12 +70,18 @@ class ElementwiseParameters:
     @property
     def latency(self) -> int:
         """Cycles from the transfer of a part to its result."""
-        return 1 + lane_latency(silu=self.silu)
+        return 1 + lane_latency(silu=self.silu, pipelined=self.pipelined)
+
+    @property
+    def gate_latency(self) -> int:
+        """Cycles from the transfer of a part to the one before its gate."""
+        return gate_latency(pipelined=self.pipelined)
 
     @property
     def name(self) -> str:
         """The parameters in a word, as a Verilog module name carries them."""
-        return f"{self.groups.name}_{self.words}_{'silu' if self.silu else 'relu'}"
+        pipelined = "_pipelined" if self.pipelined else ""
+        return f"{self.groups.name}_{self.words}_{'silu' if self.silu else 'relu'}{pipelined}"
 
 
 def elementwise_job_layout(parameters: ElementwiseParameters) -> data.StructLayout:
@@ -160,7 +169,7 @@ class Elementwise(NamedComponent):
         given = self.job.payload
         kept = Signal(len(given.as_value()), name="job_kept", reset_less=True)
         job = data.View(given.shape(), kept)
-        lanes = [ElementwiseLane(silu=p.silu) for _ in range(p.columns)]
+        lanes = [ElementwiseLane(silu=p.silu, pipelined=p.pipelined) for _ in range(p.columns)]
         # One for each register behind the port: whether a part is there.
         there = Signal(p.latency)
         advance, start = Signal(), Signal()
@@ -183,7 +192,7 @@ class Elementwise(NamedComponent):
         if p.silu:
             wanted = Signal()
             m.d.comb += [
-                wanted.eq(there[GATE_LATENCY] & job.gated & ~told[GATE_LATENCY][-1]),
+                wanted.eq(there[p.gate_latency] & job.gated & ~told[p.gate_latency][-1]),
                 advance.eq(space & (~wanted | self.gates.valid)),
                 self.gates.ready.eq(space & wanted),
             ]

@@ -19,22 +19,26 @@ from .fp16_arithmetic import (
     Fp16Rounder,
     effective_exponent,
 )
+from .held import Held, as_it_is
 from .modules import NamedComponent
 from .ranges import Ranged, assign
-from .sigmoid import SIGMOID_LATENCY, Held, sigmoid
+from .sigmoid import SIGMOID_LATENCY, sigmoid
 
-__all__ = ["GATE_LATENCY", "ElementwiseLane", "lane_latency"]
-
-_BIASED_LATENCY = 4
-#: Cycles from a value to its gate.
-GATE_LATENCY = _BIASED_LATENCY + SIGMOID_LATENCY + 2
+__all__ = ["ElementwiseLane", "gate_latency", "lane_latency"]
 
 _Exact = tuple[Value, Value, Value]
 
 
-def lane_latency(*, silu: bool) -> int:
+def gate_latency(*, pipelined: bool = False) -> int:
+    """Cycles from a value to its gate."""
+    return lane_latency(silu=False, pipelined=pipelined) + SIGMOID_LATENCY + 2 + pipelined
+
+
+def lane_latency(*, silu: bool, pipelined: bool = False) -> int:
     """Cycles from a value to its result."""
-    return GATE_LATENCY + 2 if silu else _BIASED_LATENCY
+    if silu:
+        return gate_latency(pipelined=pipelined) + 2 + pipelined
+    return 7 if pipelined else 4
 
 
 class ElementwiseLane(NamedComponent):
@@ -44,6 +48,8 @@ class ElementwiseLane(NamedComponent):
     ----------
     silu : bool
         Build SiLU and the gate; otherwise ReLU is the only activation.
+    pipelined : bool
+        Build registers within adder and rounders.
 
     Members
     -------
@@ -56,7 +62,7 @@ class ElementwiseLane(NamedComponent):
     silu : In(1)
         The same; it wins over `relu`. With `silu` only, as is `gate`.
     gate : In(16)
-        The factor of the value that has come so far; 1.0 changes nothing. `GATE_LATENCY` cycles behind
+        The factor of the value that has come so far; 1.0 changes nothing. `gate_latency` cycles behind
         `value`.
     result : Out(16)
         `lane_latency` cycles behind `value`, counting those with `advance`.
@@ -76,8 +82,9 @@ class ElementwiseLane(NamedComponent):
     overflow: Signal
     nonfinite: Signal
 
-    def __init__(self, *, silu: bool):
+    def __init__(self, *, silu: bool, pipelined: bool = False):
         self.has_silu = silu
+        self.pipelined = pipelined
         ports = {"advance": In(1), "value": In(16), "scale": In(16), "bias": In(16), "relu": In(1)}
         if silu:
             ports |= {"silu": In(1), "gate": In(16)}
@@ -85,24 +92,31 @@ class ElementwiseLane(NamedComponent):
 
     @property
     def module_name(self) -> str:
-        """`anda_elementwise_lane_relu` or `anda_elementwise_lane_silu`."""
-        return f"anda_elementwise_lane_{'silu' if self.has_silu else 'relu'}"
+        """For instance `anda_elementwise_lane_relu`, or `anda_elementwise_lane_silu_pipelined`."""
+        pipelined = "_pipelined" if self.pipelined else ""
+        return f"anda_elementwise_lane_{'silu' if self.has_silu else 'relu'}{pipelined}"
 
     def build(self) -> Module:
         """Step after step; two bits go along, for the flags."""
         m = Module()
         held = partial(self.held, m)
+        # Behind the registers that are within adder and rounders.
+        within: Held = held if self.pipelined else as_it_is
         m.submodules.scaled = scaled = Fp16Multiplier()
-        m.submodules.biased = biased = Fp16Adder()
+        m.submodules.biased = biased = Fp16Adder(registered=self.pipelined)
+        if self.pipelined:
+            m.d.comb += biased.advance.eq(self.advance)
         m.d.comb += [scaled.a.eq(self.value), scaled.b.eq(self.scale)]
         product = self._exact(scaled, held, "product")
-        nonfinite = held(scaled.nonfinite, "nonfinite_product")
-        bias = held(self.bias, "bias_product")
+        nonfinite = within(held(scaled.nonfinite, "nonfinite_product"), "nonfinite_rounding")
+        bias = within(held(self.bias, "bias_product"), "bias_rounding")
         value, overflow = self._rounded(m, product, PRODUCT_BITS, scaled.exponents, "scaled_rounder")
         m.d.comb += [biased.a.eq(held(value, "scaled_value")), biased.b.eq(held(bias, "bias_scaled"))]
         total = self._exact(biased, held, "sum")
-        overflow = held(held(overflow, "overflow_scaled"), "overflow_sum")
-        nonfinite = held(held(nonfinite, "nonfinite_scaled") | biased.nonfinite, "nonfinite_sum")
+        overflow = within(held(overflow, "overflow_scaled"), "overflow_adding")
+        overflow = within(held(overflow, "overflow_sum"), "overflow_rounding_sum")
+        nonfinite = within(held(nonfinite, "nonfinite_scaled"), "nonfinite_adding")
+        nonfinite = within(held(nonfinite | biased.nonfinite, "nonfinite_sum"), "nonfinite_rounding_sum")
         value, more = self._rounded(m, total, SUM_BITS, biased.exponents, "biased_rounder")
         overflow = overflow | more
         if not self.has_silu:
@@ -140,14 +154,15 @@ class ElementwiseLane(NamedComponent):
         )
         bits = magnitude.interval.bits
         value, _ = self._rounded(m, product, bits, exponent.interval, "activated_rounder")
-        late = SIGMOID_LATENCY + 2
+        late = SIGMOID_LATENCY + 2 + self.pipelined
         overflow = self._late(overflow, held, "overflow", late)
         nonfinite = self._late(nonfinite, held, "nonfinite", late)
         m.d.comb += [gated.a.eq(held(value, "activated_value")), gated.b.eq(self.gate)]
         product = self._exact(gated, held, "gated")
-        nonfinite = held(nonfinite | gated.nonfinite, "nonfinite_gated")
+        within: Held = held if self.pipelined else as_it_is
+        nonfinite = within(held(nonfinite | gated.nonfinite, "nonfinite_gated"), "nonfinite_rounding_gated")
         value, more = self._rounded(m, product, PRODUCT_BITS, gated.exponents, "gated_rounder")
-        overflow = held(overflow, "overflow_gated") | more
+        overflow = within(held(overflow, "overflow_gated"), "overflow_rounding_gated") | more
         return held(value, "gated_value"), held(overflow, "overflow_last"), held(nonfinite, "nonfinite_last")
 
     def _factor(self, m: Module, value: Value, held: Held) -> tuple[Ranged, Ranged]:
@@ -169,7 +184,9 @@ class ElementwiseLane(NamedComponent):
         self, m: Module, exact: _Exact, bits: int, exponents: Interval, name: str
     ) -> tuple[Value, Value]:
         """An exact result as FP16, and whether it saturated."""
-        m.submodules[name] = rounder = Fp16Rounder(bits, exponents)
+        m.submodules[name] = rounder = Fp16Rounder(bits, exponents, registered=self.pipelined)
+        if self.pipelined:
+            m.d.comb += rounder.advance.eq(self.advance)
         for port, part in zip((rounder.sign, rounder.magnitude, rounder.exponent), exact, strict=True):
             m.d.comb += port.eq(part)
         return rounder.value, rounder.overflow

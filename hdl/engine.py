@@ -16,6 +16,7 @@ from .group_buffer import GroupBuffer, collected_layout
 from .modules import NamedComponent
 from .plane_store import PlaneStore
 from .plane_writer import PlaneWriter
+from .stream_buffer import buffered
 from .weight_store import WeightStore
 
 __all__ = ["Engine", "EngineParameters", "load_job_layout", "product_job_layout"]
@@ -126,7 +127,11 @@ class Engine(NamedComponent):
             weights.write_word.eq(self.weights.payload.word),
             self.weights.ready.eq(1),
         ]
-        for consumer, producer in ((array.planes, planes.planes), (array.weights, weights.weights)):
+        operands = {"planes": (array.planes, planes.planes), "weights": (array.weights, weights.weights)}
+        for name, (consumer, producer) in operands.items():
+            if p.pipelined:
+                # A word takes its time to leave a memory of an FPGA, and to go on to the elements.
+                producer = buffered(m, name, producer)
             m.d.comb += [
                 consumer.payload.eq(producer.payload),
                 consumer.valid.eq(producer.valid),

@@ -41,6 +41,9 @@ class EngineParameters:
         Column tiles whose scales and biases the elementwise unit keeps; 0: there is no such unit.
     silu : bool
         The unit has SiLU and gates.
+    pipelined : bool
+        For a faster clock on an FPGA: registers within compressor and elementwise unit, and behind the
+        memories. It costs some cycles a product, and the buffers nothing.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class EngineParameters:
     rounding: Rounding = "nearest"
     elementwise_words: int = 0
     silu: bool = False
+    pipelined: bool = False
 
     def __post_init__(self) -> None:
         if self.array.pe.planes_per_cycle != 1:
@@ -74,7 +78,11 @@ class EngineParameters:
         """One lane for all rows: it has the time of a whole row tile."""
         pe = self.array.pe
         return CompressorParameters(
-            group=pe.lanes, max_planes=pe.max_planes, encoding=pe.encoding, rounding=self.rounding
+            group=pe.lanes,
+            max_planes=pe.max_planes,
+            encoding=pe.encoding,
+            rounding=self.rounding,
+            pipelined=self.pipelined,
         )
 
     @property
@@ -103,7 +111,9 @@ class EngineParameters:
         """The unit that results pass before they leave or stay, if there is one."""
         if not self.elementwise_words:
             return None
-        return ElementwiseParameters(groups=self.groups, words=self.elementwise_words, silu=self.silu)
+        return ElementwiseParameters(
+            groups=self.groups, words=self.elementwise_words, silu=self.silu, pipelined=self.pipelined
+        )
 
     @property
     def name(self) -> str:
@@ -111,7 +121,9 @@ class EngineParameters:
         a = self.array
         sizes = f"{self.plane_words}_{self.plane_groups}_{self.weight_words}"
         unit = f"_{'silu' if self.silu else 'relu'}{self.elementwise_words}" if self.elementwise_words else ""
-        return f"anda_engine_{a.columns}x{a.name}_l{a.columns_per_load}_{sizes}_{self.rounding}{unit}"
+        pipelined = "_pipelined" if self.pipelined else ""
+        shape = f"{a.columns}x{a.name}_l{a.columns_per_load}_{sizes}"
+        return f"anda_engine_{shape}_{self.rounding}{unit}{pipelined}"
 
 
 def load_job_layout(parameters: EngineParameters) -> data.StructLayout:

@@ -21,6 +21,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from golden.interval import Interval
 
+from .held import Held, as_it_is
 from .normalise import align_right
 from .ranges import Ranged, assign, wrap
 
@@ -66,7 +67,7 @@ def fp32_bits(word: Value) -> Value:
     return _signed_magnitude(word)
 
 
-def fp16_bits(m: Module, word: Value) -> tuple[Value, Value]:
+def fp16_bits(m: Module, word: Value, held: Held = as_it_is) -> tuple[Value, Value]:
     """An ordered word as the bits of FP16, rounded to nearest even, and whether it overflowed.
 
     Parameters
@@ -75,6 +76,8 @@ def fp16_bits(m: Module, word: Value) -> tuple[Value, Value]:
         Takes the gates.
     word : Value
         32 bits.
+    held : callable
+        Makes the registers between its shift and its rounding, if there are any.
 
     Returns
     -------
@@ -101,20 +104,21 @@ def fp16_bits(m: Module, word: Value) -> tuple[Value, Value]:
     # is its ordered word: the shifted significand.
     dropped = len(parts.significand) - (_FP16_FRACTION + 3)
     kept, lost = align_right(m, parts.significand[dropped:].as_signed(), distance, "subnormal")
-    remainder = lost | parts.significand[:dropped].any()
+    remainder = held(lost | parts.significand[:dropped].any(), "remainder_late")
+    kept, sign = held(kept, "kept_late"), held(parts.sign, "sign_late")
     # The smallest normal field becomes 1: short is 0 there, and 1 - short = ~short + 2, modulo 32.
     field16 = Signal(5)
     m.d.comb += field16.eq(wrap(Ranged.constant(1) - short, 5, is_signed=False).value)
-    exponent = (field16 & ~is_subnormal.replicate(5)) ^ parts.sign.replicate(5)
+    exponent = held((field16 & ~is_subnormal.replicate(5)) ^ parts.sign.replicate(5), "exponent_late")
     fraction, half = kept[1 : _FP16_FRACTION + 1], kept[0]
     up = half & (remainder | fraction[0])
     rounded = Signal(15)
     total = Ranged.of(Cat(fraction, exponent)) + Ranged.of(up)
     m.d.comb += rounded.eq(wrap(total, 15, is_signed=False).value)
-    result = _signed_magnitude(Cat(rounded, parts.sign))
+    result = _signed_magnitude(Cat(rounded, sign))
     overflow = Signal()
-    m.d.comb += overflow.eq(is_huge | result[_FP16_FRACTION:15].all())
-    largest = Cat(Const(_LARGEST_FP16, 15), parts.sign)
+    m.d.comb += overflow.eq(held(is_huge, "is_huge_late") | result[_FP16_FRACTION:15].all())
+    largest = Cat(Const(_LARGEST_FP16, 15), sign)
     return Mux(overflow, largest, result), overflow
 
 

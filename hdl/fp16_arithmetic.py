@@ -2,6 +2,8 @@
 
 A step is exact first: a product of 22 bits, or a sum in which one bit stands for all that were shifted out.
 `Fp16Rounder` then finds the leading bit, and rounds where FP16 ends: at its eleventh bit, or at `2^-24`.
+
+Adder and rounder may have a register in their middle, which takes its input with `advance`.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl._ast import Assign
+from amaranth.lib.wiring import In, Member, Out
 
 from golden.interval import Interval
 
 from .fp16 import Fp16Fields
+from .held import as_it_is, registers
 from .modules import NamedComponent
 from .normalise import align_right, normalise
 from .ranges import Ranged, assign, wrap
@@ -51,9 +55,13 @@ class Fp16Rounder(NamedComponent):
         Of the magnitude, at least 13.
     exponents : Interval
         What `exponent` may be.
+    registered : bool
+        Build the register.
 
     Members
     -------
+    advance : In(1)
+        With the register only.
     sign : In(1)
     magnitude : In(bits)
         In units of `2^(exponent - 14 - bits)`: the exponent field of a number whose leading bit is the top
@@ -65,19 +73,22 @@ class Fp16Rounder(NamedComponent):
         The number was 65520 or more in magnitude; the value is the largest finite one.
     """
 
-    clocked = False
+    resettable = False
+    advance: Signal
     sign: Signal
     magnitude: Signal
     exponent: Signal
     value: Signal
     overflow: Signal
 
-    def __init__(self, bits: int, exponents: Interval):
+    def __init__(self, bits: int, exponents: Interval, *, registered: bool = False):
         if bits < _SIGNIFICAND + 2:
             raise ValueError(f"a magnitude to be rounded to FP16 must have at least 13 bits, not {bits}")
         self.bits = bits
         self.exponents = exponents
+        self.clocked = registered
         ports = {
+            **({"advance": In(1)} if registered else {}),
             "sign": In(1),
             "magnitude": In(bits),
             "exponent": In(signed(exponents.hull(Interval(-1, 0)).bits)),
@@ -90,7 +101,7 @@ class Fp16Rounder(NamedComponent):
     def module_name(self) -> str:
         """The parameters in a word, for instance `anda_fp16_rounder_22_m12_46`."""
         ends = (str(end).replace("-", "m") for end in (self.exponents.min, self.exponents.max))
-        return f"anda_fp16_rounder_{self.bits}_{'_'.join(ends)}"
+        return f"anda_fp16_rounder_{self.bits}_{'_'.join(ends)}{'_registered' if self.clocked else ''}"
 
     def build(self) -> Module:
         """Shifted up to the top, down again where the number is subnormal, and rounded."""
@@ -99,11 +110,14 @@ class Fp16Rounder(NamedComponent):
         top, taken = normalise(m, self.magnitude, steps, "magnitude")
         distance = Ranged(Cat(*reversed(taken)), Interval(0, sum(steps)))
         exponent = Ranged(self.exponent, self.exponents) - distance
-        short = Ranged.signal((Ranged.constant(1) - exponent).interval, "short")
+        first_short = Ranged.signal((Ranged.constant(1) - exponent).interval, "short")
+        held = registers(m, self.advance) if self.clocked else as_it_is
+        short = Ranged(held(first_short.value, "short_late"), first_short.interval)
+        top, sign = held(top, "top_late"), held(self.sign, "sign_late")
         nonzero, is_subnormal = top[-1], Signal()
         shift = Signal(4)
         m.d.comb += [
-            assign(short, Ranged.constant(1) - exponent),
+            assign(first_short, Ranged.constant(1) - exponent),
             is_subnormal.eq((short.value > 0) | ~nonzero),
             # From 12 places on nothing is left, whatever the distance.
             shift.eq(Mux(is_subnormal, short.value[:4] | (short.value >= 16).replicate(4), 0)),
@@ -121,15 +135,18 @@ class Fp16Rounder(NamedComponent):
         m.d.comb += [
             assign(word, rounded),
             self.overflow.eq(word.value[10:] > _LARGEST_FIELD),
-            self.value.eq(
-                Cat(Mux(self.overflow, Const(_LARGEST_FP16, 15), word.value[:15]), self.sign & nonzero)
-            ),
+            self.value.eq(Cat(Mux(self.overflow, Const(_LARGEST_FP16, 15), word.value[:15]), sign & nonzero)),
         ]
         return m
 
 
 class Fp16Operation(NamedComponent):
     """What is exact in an operation on two FP16 values, those that are not finite replaced (contract, 1).
+
+    Parameters
+    ----------
+    **more : Member
+        Ports besides these.
 
     Members
     -------
@@ -152,8 +169,9 @@ class Fp16Operation(NamedComponent):
     exponent: Signal
     nonfinite: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, **more: Member) -> None:
         ports = {
+            **more,
             "a": In(16),
             "b": In(16),
             "sign": Out(1),
@@ -163,12 +181,11 @@ class Fp16Operation(NamedComponent):
         }
         super().__init__(ports)
 
-    def unpacked(self, m: Module) -> tuple[Fp16Fields, Fp16Fields]:
-        """The parts of both values."""
+    def unpacked(self, m: Module) -> tuple[Fp16Fields, Fp16Fields, list[Assign]]:
+        """The parts of both values, and the statements that these need to be so."""
         m.submodules.a_fields = a = Fp16Fields()
         m.submodules.b_fields = b = Fp16Fields()
-        m.d.comb += [a.value.eq(self.a), b.value.eq(self.b)]
-        return a, b
+        return a, b, [a.value.eq(self.a), b.value.eq(self.b)]
 
 
 class Fp16Multiplier(Fp16Operation):
@@ -185,10 +202,11 @@ class Fp16Multiplier(Fp16Operation):
     def build(self) -> Module:
         """Significands multiplied, exponents added."""
         m = Module()
-        a, b = self.unpacked(m)
+        a, b, unpacked = self.unpacked(m)
         field = Interval(1, 30)
         exponent = Ranged(effective_exponent(a.field), field) + Ranged(effective_exponent(b.field), field)
         m.d.comb += [
+            *unpacked,
             self.sign.eq(a.sign ^ b.sign),
             self.nonfinite.eq(a.nonfinite | b.nonfinite),
             assign(Ranged.of(self.magnitude), Ranged.of(a.significand) * Ranged.of(b.significand)),
@@ -202,27 +220,40 @@ class Fp16Adder(Fp16Operation):
 
     The smaller one is shifted to the exponent of the larger one; two bits below the significand, and one that
     tells whether anything lower was shifted out, are enough for the rounding of any sum and difference.
+
+    Parameters
+    ----------
+    registered : bool
+        Build the register, which takes its input with the port `advance`.
     """
 
+    resettable = False
     bits = SUM_BITS
     exponents = Interval(1 + 1, 30 + 1)
+    advance: Signal
+
+    def __init__(self, *, registered: bool = False) -> None:
+        self.clocked = registered
+        super().__init__(**({"advance": In(1)} if registered else {}))
 
     @property
     def module_name(self) -> str:
-        """There is only one."""
-        return "anda_fp16_adder"
+        """With or without a register."""
+        return "anda_fp16_adder_registered" if self.clocked else "anda_fp16_adder"
 
     def build(self) -> Module:
         """The larger one, and the smaller one added or subtracted."""
         m = Module()
-        a, b = self.unpacked(m)
+        a, b, unpacked = self.unpacked(m)
         width = 5 + _SIGNIFICAND
         first, second, large, small = (
             Signal(width, name=name) for name in ("first", "second", "large", "small")
         )
         swap, subtract = Signal(), Signal()
+        held = registers(m, self.advance) if self.clocked else as_it_is
         m.d.comb += [
-            self.nonfinite.eq(a.nonfinite | b.nonfinite),
+            *unpacked,
+            self.nonfinite.eq(held(a.nonfinite | b.nonfinite, "nonfinite_late")),
             # Of two significands of effective exponents the order is that of the words.
             first.eq(Cat(a.significand, effective_exponent(a.field))),
             second.eq(Cat(b.significand, effective_exponent(b.field))),
@@ -230,22 +261,28 @@ class Fp16Adder(Fp16Operation):
             large.eq(Mux(swap, second, first)),
             small.eq(Mux(swap, first, second)),
             subtract.eq(a.sign ^ b.sign),
-            self.sign.eq(Mux(swap, b.sign, a.sign)),
+            self.sign.eq(held(Mux(swap, b.sign, a.sign), "sign_late")),
         ]
         field = Interval(1, 30)
         upper, lower = (Ranged(word[_SIGNIFICAND:], field) for word in (large, small))
-        distance = wrap(upper - lower, 5, is_signed=False)
-        significand = Cat(Const(0, 3), small[:_SIGNIFICAND], Const(0, 1)).as_signed()
-        shifted, lost = align_right(m, significand, distance.value, "small")
+        distance = held(wrap(upper - lower, 5, is_signed=False).value, "distance_late")
+        kept_large, kept_small = (
+            held(word[:_SIGNIFICAND], f"{name}_late") for name, word in (("large", large), ("small", small))
+        )
+        significand = Cat(Const(0, 3), kept_small, Const(0, 1)).as_signed()
+        shifted, lost = align_right(m, significand, distance, "small")
         terms = [
-            Ranged.of(Cat(Const(0, 3), large[:_SIGNIFICAND])),
+            Ranged.of(Cat(Const(0, 3), kept_large)),
             Ranged.of(Cat(shifted[0] | lost, shifted[1:14])),
         ]
         total, difference = (
             wrap(t, SUM_BITS, is_signed=False) for t in (terms[0] + terms[1], terms[0] - terms[1])
         )
         m.d.comb += [
-            self.magnitude.eq(Mux(subtract, difference.value, total.value)),
-            assign(Ranged(self.exponent, self.exponents), upper + Ranged.constant(1)),
+            self.magnitude.eq(Mux(held(subtract, "subtract_late"), difference.value, total.value)),
+            assign(
+                Ranged(self.exponent, self.exponents),
+                Ranged(held(upper.value, "upper_late"), field) + Ranged.constant(1),
+            ),
         ]
         return m

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from golden.interval import Interval
 
 from .float32 import EXPONENT_BITS, FRACTION_BITS, WORD_BITS, OrderedWord
+from .held import as_it_is, registers
 from .modules import NamedComponent
 from .normalise import align_right, normalise
 from .ranges import Ranged, assign, wrap
@@ -128,6 +129,8 @@ class RoundedWord(NamedComponent):
     Parameters
     ----------
     window : Window
+    registered : bool
+        Build registers between the two.
 
     Members
     -------
@@ -139,13 +142,14 @@ class RoundedWord(NamedComponent):
         Zero for a sum of zero.
     """
 
-    clocked = False
+    resettable = False
     total: Signal
     field: Signal
     inexact: Signal
     word: Signal
 
-    def __init__(self, window: Window):
+    def __init__(self, window: Window, *, registered: bool = False):
+        self.clocked = registered
         self.window = window
         super().__init__(
             {
@@ -159,12 +163,14 @@ class RoundedWord(NamedComponent):
     @property
     def module_name(self) -> str:
         """For instance `anda_rounded_word_32`."""
-        return f"anda_rounded_word_{self.window.bits}"
+        return f"anda_rounded_word_{self.window.bits}{'_registered' if self.clocked else ''}"
 
     def build(self) -> Module:
         """Shift the leading bit to the top, count, and add one where it is nearer."""
         m = Module()
         top, taken = normalise(m, self.total, self.window.total_steps, "total")
+        held = registers(m) if self.clocked else as_it_is
+        top = held(top, "top_late")
         rest, half, fraction, leading, sign = (
             top[: -_SIGNIFICANT - 2],
             top[-_SIGNIFICANT - 2],
@@ -175,11 +181,13 @@ class RoundedWord(NamedComponent):
         # The top of the sum is one place above that of the window. The field wraps only for a sum of zero.
         raised = wrap(Ranged.of(self.field) + Ranged.constant(1), EXPONENT_BITS, is_signed=False)
         raised = _held(m, "raised_field", raised)
-        moved = wrap(raised - Ranged.of(Cat(*reversed(taken))), EXPONENT_BITS, is_signed=False)
+        raised = Ranged.of(held(raised.value, "raised_field_late"))
+        distance = Ranged.of(held(Cat(*reversed(taken)), "distance_late"))
+        moved = wrap(raised - distance, EXPONENT_BITS, is_signed=False)
         field = _held(m, "leading_field", moved).value
         # Sign and leading bit differ now, except for a sum of zero: no sum is -1 (`hdl.window`).
         is_zero = ~(sign | leading)
-        up = half & (self.inexact | rest.any() | fraction[0])
+        up = half & (held(self.inexact, "inexact_late") | rest.any() | fraction[0])
         low = _held(m, "low", Ranged.of(fraction) + Ranged.of(up))
         signed_field = Ranged.of(field ^ sign.replicate(EXPONENT_BITS))
         high = wrap(signed_field + Ranged.of(low.value[-1]), EXPONENT_BITS, is_signed=False)

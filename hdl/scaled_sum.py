@@ -9,6 +9,7 @@ from golden.interval import Interval
 
 from .float32 import EXPONENT_BITS
 from .heap import AdderCells, BitHeap
+from .held import as_it_is, registers
 from .modules import NamedComponent
 from .multiplier import signed_product
 from .normalise import normalise
@@ -29,6 +30,8 @@ class ScaledSum(NamedComponent):
     window : Window
     cells : AdderCells
         The adder cells to build from.
+    registered : bool
+        Build registers in front of the product; `nonfinite` and `planes` do without.
 
     Members
     -------
@@ -48,7 +51,7 @@ class ScaledSum(NamedComponent):
         The scale was replaced.
     """
 
-    clocked = False
+    resettable = False
     sum: Signal
     exponent: Signal
     scale: Signal
@@ -57,7 +60,8 @@ class ScaledSum(NamedComponent):
     field: Signal
     nonfinite: Signal
 
-    def __init__(self, window: Window, cells: AdderCells = AdderCells.PLAIN):
+    def __init__(self, window: Window, cells: AdderCells = AdderCells.PLAIN, *, registered: bool = False):
+        self.clocked = registered
         self.window = window
         self.cells = cells
         super().__init__(
@@ -75,7 +79,7 @@ class ScaledSum(NamedComponent):
     @property
     def module_name(self) -> str:
         """For instance `anda_scaled_sum_20_p10`."""
-        suffix = "_inv" if self.cells is AdderCells.INVERTING else ""
+        suffix = ("_inv" if self.cells is AdderCells.INVERTING else "") + "_registered" * self.clocked
         return f"anda_scaled_sum_{self.window.sum_bits}_p{self.window.max_planes}{suffix}"
 
     def build(self) -> Module:
@@ -85,20 +89,25 @@ class ScaledSum(NamedComponent):
         significand, effective = self._unpack(m)
         total, total_taken = normalise(m, self.sum, window.sum_steps, "sum")
         factor, scale_taken = normalise(m, significand, window.scale_steps, "scale")
+        held = registers(m) if self.clocked else as_it_is
         product = signed_product(
             m,
-            Ranged(total, Interval.of_bits(window.sum_bits, signed=True)),
-            Ranged(factor, SIGNIFICANDS),
-            self.scale[15],
+            Ranged(held(total, "total_late"), Interval.of_bits(window.sum_bits, signed=True)),
+            Ranged(held(factor, "factor_late"), SIGNIFICANDS),
+            held(self.scale[15], "scale_sign_late"),
             self.cells,
         )
         # Modulo 2^8, which holds the whole range: E + e - planes + offset - distances.
         heap = BitHeap(EXPONENT_BITS, self.cells, prefix="field_")
-        heap.add_number(self.exponent)
-        heap.add_number(effective)
+        heap.add_number(held(self.exponent, "exponent_late"))
+        heap.add_number(held(effective, "effective_late"))
         heap.add_number(self.planes, subtract=True)
-        for taken, last in ((total_taken, window.sum_steps[-1]), (scale_taken, window.scale_steps[-1])):
-            heap.add_number(Cat(*reversed(taken)), last.bit_length() - 1, subtract=True)
+        for name, taken, last in (
+            ("sum", total_taken, window.sum_steps[-1]),
+            ("scale", scale_taken, window.scale_steps[-1]),
+        ):
+            distance = held(Cat(*reversed(taken)), f"{name}_distance_late")
+            heap.add_number(distance, last.bit_length() - 1, subtract=True)
         heap.constant += window.offset
         m.d.comb += [
             assign(Ranged(self.product, window.product), product),

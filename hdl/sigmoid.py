@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import zip_longest
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -18,13 +18,11 @@ from golden.elementwise import (
 from golden.interval import Interval
 
 from .fp16_arithmetic import effective_exponent
+from .held import Held
 from .normalise import align_right
 from .ranges import Ranged, assign
 
-__all__ = ["SIGMOID_LATENCY", "Held", "sigmoid"]
-
-#: Puts a value into a register of that name, or leaves it as it is; gives what comes out.
-Held = Callable[[Value, str], Value]
+__all__ = ["SIGMOID_LATENCY", "sigmoid"]
 
 SIGMOID_LATENCY = 4
 

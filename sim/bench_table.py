@@ -41,6 +41,7 @@ from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator
 from hdl.pairs import PairWeights
 from hdl.pe import ProcessingElement
+from hdl.pipelined_array import PipelinedArrayParameters
 from hdl.plane_store import PlaneStore
 from hdl.weight_store import WeightStore
 from hdl.weights import WeightBuffer
@@ -202,6 +203,8 @@ def _accelerator(component: Any, effort: int) -> dict[str, Any]:
         "encoding": pe.encoding,
         "format": p.engine.array.format.name if p.engine.array.format else None,
         "rounding": p.engine.rounding,
+        "pipelined": p.engine.pipelined,
+        "pipelined_array": isinstance(p.engine.array, PipelinedArrayParameters),
         "chains": effort,
     }
 

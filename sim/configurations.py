@@ -29,6 +29,7 @@ from hdl.engine import EngineParameters
 from hdl.heap import AdderCells
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pe import PeParameters, ProcessingElement
+from hdl.pipelined_array import PipelinedArrayParameters
 from hdl.weights import WeightBuffer
 
 from .units import HeapTerm, HeapUnit
@@ -181,6 +182,8 @@ def draw_compressor(random: Random) -> Recipe:
         rounding=random.choice(("nearest", "truncate")),
         exponent_register=random.random() < 0.5,
     )
+    if parameters.exponent_register:
+        parameters = replace(parameters, pipelined=random.random() < 0.5)
     return partial(Compressor, parameters)
 
 
@@ -301,11 +304,13 @@ def draw_accelerator(random: Random) -> Recipe:
         max_planes=random.randint(3, 9),
         encoding=random.choice(("twos-complement", "sign-magnitude")),
     )
-    array = ArrayParameters(
+    sharing, pipelined = random.choice([n for n in (1, 2, 4) if n <= rows]), random.random() < 0.4
+    kind = PipelinedArrayParameters if pipelined and sharing == 4 else ArrayParameters
+    array = kind(
         pe=_some_pairs(pe, random),
         rows=rows,
         columns=columns,
-        sharing=random.choice([n for n in (1, 2, 4) if n <= rows]),
+        sharing=sharing,
         columns_per_load=random.choice([n for n in (1, 2, 4, 8) if n <= columns]),
         format=weights,
     )
@@ -318,6 +323,7 @@ def draw_accelerator(random: Random) -> Recipe:
         rounding=random.choice(("nearest", "truncate")),
         elementwise_words=words,
         silu=words > 0 and random.random() < 0.7,
+        pipelined=pipelined,
     )
     beats = [bits for bits in (64, 128, 256) if bits <= 16 * lanes]
     parameters = AcceleratorParameters(

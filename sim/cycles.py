@@ -147,9 +147,13 @@ class _Model:
         self.column_tiles, _ = tiled(product.c, array.columns)
         self.groups, _ = tiled(product.k, array.pe.lanes)
         self.state = _State(array.columns // array.columns_per_load)
+        # Buffers behind the memories: the first planes and weights come a cycle later.
+        self.state.word += parameters.pipelined
+        self.state.beat += parameters.pipelined
         # From the hand-over of the last slot's sums to the cycle in which its results are in the memory.
         self.to_memory = parameters.array.accumulator.latency + 1
         self.unit = parameters.elementwise.latency if parameters.elementwise else 0
+        self.search = parameters.compressor.search_cycles
         self.sums = self.results = 0
         self.end = 0
 
@@ -238,8 +242,8 @@ class _Model:
         s = self.state
         while s.under_way and s.under_way[0] <= time:
             there, *behind = s.under_way
-            # The compressor takes a group in its second cycle.
-            taken = max(there + 1, s.compressed)
+            # The compressor takes a group when its exponent is known.
+            taken = max(there + self.search, s.compressed)
             s.compressed = taken + self.product.keep
             s.under_way = [each + taken - there for each in behind]
             time = max(time, taken)
@@ -249,7 +253,7 @@ class _Model:
         """When the compressor is free if nothing more comes."""
         compressed, late = self.state.compressed, 0
         for there in self.state.under_way:
-            taken = max(there + late + 1, compressed)
+            taken = max(there + late + self.search, compressed)
             late = taken - there
             compressed = taken + self.product.keep
         return compressed

@@ -24,6 +24,7 @@ from hdl.array import ArrayParameters
 from hdl.axi_lite import OKAY
 from hdl.engine import EngineParameters
 from hdl.pe import PeParameters
+from hdl.pipelined_array import PipelinedArrayParameters
 from sim.bench import Bench, coverage, parameters
 from sim.benches.accelerator_agents import BusAgents, StableOutputs
 from sim.cycles import Product, product_cycles
@@ -40,7 +41,7 @@ REASONS = ("planes", "weights", "sums", "results")
 TILES = {"N": BUILD.rows, "K": LANES, "C": BUILD.columns}
 CODES = DRIVER.registers["error"].fields[0].values
 ENGINE = EngineParameters(
-    array=ArrayParameters(
+    array=(PipelinedArrayParameters if P["pipelined_array"] else ArrayParameters)(
         pe=PeParameters(lanes=LANES, level_bits=BITS, max_planes=MOST, encoding=P["encoding"]),
         rows=BUILD.rows,
         columns=BUILD.columns,
@@ -49,6 +50,7 @@ ENGINE = EngineParameters(
     ),
     elementwise_words=BUILD.elementwise_words,
     silu=BUILD.silu,
+    pipelined=P["pipelined"],
 )
 SEVERAL_BEATS = BUILD.weight_word_bits > 8 * BUILD.weights_bytes
 WORDS = BUILD.elementwise_words

@@ -270,7 +270,7 @@ async def reset_in_the_middle(dut: Any) -> None:
     """A reset while the lanes fill, or in any plane, leaves nothing behind."""
     bench = CompressorBench(dut)
     await bench.reset()
-    for cycles in range(2, 8):
+    for cycles in range(2, 8 + 3 * LANES):
         bench.send(np.stack([bench.random_group() for _ in range(2 * LANES)]), MOST, end=False)
         given = bench.planes.transfers
         await bench.step(cycles)

@@ -36,6 +36,10 @@ def test_a_flat_table_becomes_parameters() -> None:
     assert p.build.weight_word_bits == 8 * 4 + 4 + 16
     assert accelerator_parameters({}).build.lanes == 64
     assert accelerator_parameters({"elementwise_words": 8, "silu": True}).engine.elementwise is not None
+    assert not p.engine.array.accumulator.pipelined
+    engine = accelerator_parameters({"rows": 4, "sharing": 4, "pipelined": True}).engine
+    assert engine.compressor.pipelined
+    assert engine.array.accumulator.pipelined
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,13 @@ def test_what_is_not_there_does_not_change_a_hash() -> None:
     found.add(parse(ARRAY.replace("[array]", 'weight_format = "int4"\n[array]'), "f.toml").hash)
     assert len(found) == 6
     assert parse(ARRAY + "sharing = 1", "f.toml").hash == parse(ARRAY, "f.toml").hash
+    # A key of engines that is younger than the first of them.
+    assert load("anda16").hash.startswith("918f27a7")
+    plain, false, true = (
+        parse(f"{ARRAY}[engine]\n{more}", "f.toml").hash
+        for more in ("", "pipelined = false", "pipelined = true")
+    )
+    assert plain == false != true
 
 
 def test_the_schema_explains_every_key() -> None:

@@ -188,6 +188,7 @@ def test_arrays_that_cannot_be_built_are_refused() -> None:
             "results_bits = 256",
             "results_bits must be at most the 128 of a group, not 256",
         ),
+        ("[engine]", "[engine]\npipelined = true", "sharing must be at least 3 in a pipelined array, not 2"),
     ):
         text = SMALL.replace(old, new, 1).replace(
             "columns_per_load = 1\nsharing = 2\ncolumns_per_load = 2", "columns_per_load = 1"
@@ -207,6 +208,18 @@ def test_the_presets_of_accelerators_are_what_they_are_called() -> None:
         array = accelerator_parameters(load(name)).engine.array
         # Groups of four planes and more cost their planes.
         assert max(array.sharing, array.columns // array.columns_per_load) <= 4
+
+
+def test_more_registers_are_in_every_part_of_an_engine() -> None:
+    four = SMALL.replace("rows = 2", "rows = 4").replace("sharing = 2", "sharing = 4")
+    texts = (four.replace("[engine]", "[engine]\npipelined = true"), four)
+    with_them, without = (accelerator_parameters(parse(text, "x.toml")).engine for text in texts)
+    for engine, wanted in ((with_them, True), (without, False)):
+        assert engine.elementwise is not None
+        parts_of = (engine, engine.compressor, engine.elementwise, engine.array.accumulator)
+        assert {part.pipelined for part in parts_of} == {wanted}
+    assert with_them.array.accumulator.latency == 2 * without.array.accumulator.latency
+    assert "pipelined" in with_them.array.name
 
 
 def test_all_together_are_as_each_alone() -> None:

@@ -33,6 +33,7 @@ CONFIGURATIONS = [
         encoding=encoding,
         rounding=rounding,
         exponent_register=max_planes != 7,
+        pipelined=max_planes in (11, 16),
     )
     for (encoding, rounding), (lanes, max_planes) in itertools.product(
         MODES, [(1, 17), (1, 3), (1, 16), (2, 11), (3, 7), (1, 7)]
@@ -143,8 +144,9 @@ def test_planes_are_golden_under_random_stalls(p: CompressorParameters) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "rounding"), MODES)
-def test_every_gap_and_every_number_of_planes(encoding, rounding) -> None:
-    p = replace(SMALL, max_planes=17, encoding=encoding, rounding=rounding)
+@pytest.mark.parametrize("pipelined", [False, True])
+def test_every_gap_and_every_number_of_planes(encoding, rounding, pipelined: bool) -> None:
+    p = replace(SMALL, max_planes=17, encoding=encoding, rounding=rounding, pipelined=pipelined)
     bench = Bench(p, seed=29, pauses=(0,))
     # One element sets the exponent, the others lie 0 to 29 below it; together they take up every gap.
     signs = (0, 0x8000)
@@ -170,10 +172,14 @@ def test_a_group_of_64() -> None:
     bench.run_batches([random_batch(bench.rng, p) for _ in range(2)])
 
 
-@pytest.mark.parametrize("exponent_register", [True, False])
+@pytest.mark.parametrize(
+    ("each", "change"), [(2, {}), (1, {"exponent_register": False}), (4, {"pipelined": True})]
+)
 @pytest.mark.parametrize(("lanes", "planes"), [(1, 2), (1, 7), (3, 2), (3, 7)])
-def test_lanes_are_refilled_without_a_gap(lanes: int, planes: int, exponent_register: bool) -> None:
-    p = replace(SMALL, lanes=lanes, exponent_register=exponent_register)
+def test_lanes_are_refilled_without_a_gap(
+    lanes: int, planes: int, each: int, change: dict[str, bool]
+) -> None:
+    p = replace(SMALL, lanes=lanes, **change)
     bench = Bench(p, seed=1)
     dut, firsts = bench.dut, []
 
@@ -187,13 +193,16 @@ def test_lanes_are_refilled_without_a_gap(lanes: int, planes: int, exponent_regi
             await ctx.tick()
 
     bench.run(watch)
-    each = 2 if exponent_register else 1
     start = lanes * each - 1 + p.latency
     assert firsts == list(range(start, 4 * p.cycles(planes), p.cycles(planes)))
-    assert p.cycles(planes) == planes + (lanes - 1) * each
+    assert p.cycles(planes) == max(planes, each) + (lanes - 1) * each
 
 
-@pytest.mark.parametrize("p", [SMALL, replace(SMALL, lanes=3, encoding="sign-magnitude")], ids=name)
+@pytest.mark.parametrize(
+    "p",
+    [SMALL, replace(SMALL, lanes=3, encoding="sign-magnitude"), replace(SMALL, lanes=2, pipelined=True)],
+    ids=name,
+)
 def test_reset_in_the_middle_of_a_group_leaves_nothing_behind(p: CompressorParameters) -> None:
     bench = Bench(p, seed=3, pauses=(0,))
     dut, rng = bench.dut, bench.rng
@@ -283,6 +292,7 @@ def test_values_that_are_only_offered_do_not_set_the_flag() -> None:
         ({"max_planes": 2}, "max_planes must be above 2"),
         ({"encoding": "offset"}, "encoding must be one of"),
         ({"rounding": "up"}, "rounding must be nearest or truncate, not 'up'"),
+        ({"exponent_register": False, "pipelined": True}, "a pipelined compressor has an exponent_register"),
     ],
 )
 def test_bad_parameters_are_refused_in_a_sentence(change, message: str) -> None:

@@ -30,6 +30,7 @@ from hdl.modules import NamedComponent
 from hdl.multistage import MultiStageAccumulator, MultiStageParameters
 from hdl.pairs import PairWeights
 from hdl.pe import PeParameters, ProcessingElement
+from hdl.pipelined_array import PipelinedArrayParameters
 from hdl.plane_store import PlaneStore, PlaneStoreParameters
 from hdl.weight_store import WeightStore, WeightStoreParameters
 from hdl.weights import WeightBuffer
@@ -46,13 +47,19 @@ SIMULATORS = available_simulators()
 SMALL = "icarus" if "icarus" in SIMULATORS else "verilator"
 COUNT = 3 if SMALL == "icarus" else 1
 # What is made of the others has few runs by day.
-WHOLE = ("array", "binary engine", "engine", "gated engine", "accelerator")
+WHOLE = (
+    *("array", "binary engine", "engine", "gated engine", "accelerator"),
+    *("pipelined array", "pipelined engine"),
+)
 
 SMALL_ARRAY = ArrayParameters(
     pe=PeParameters(lanes=8, max_planes=6), rows=6, columns=4, sharing=3, columns_per_load=2
 )
 
 SMALL_PAIRS = PeParameters(lanes=8, level_bits=2, max_planes=4, products="pairs")
+PIPELINED_ARRAY = PipelinedArrayParameters(
+    pe=PeParameters(lanes=8, max_planes=5), rows=3, columns=2, sharing=3
+)
 
 MAIN: dict[str, Callable[[], NamedComponent]] = {
     "pe compact": lambda: ProcessingElement(PeParameters()),
@@ -91,6 +98,23 @@ TINY: dict[str, Callable[[], NamedComponent]] = {
     "group buffer": lambda: GroupBuffer(GroupBufferParameters(array=SMALL_ARRAY, group=16)),
     "elementwise": lambda: Elementwise(
         ElementwiseParameters(groups=GroupBufferParameters(array=SMALL_ARRAY, group=12), words=8)
+    ),
+    "pipelined elementwise": lambda: Elementwise(
+        ElementwiseParameters(
+            groups=GroupBufferParameters(array=SMALL_ARRAY, group=12), words=8, pipelined=True
+        )
+    ),
+    "pipelined compressor": lambda: Compressor(CompressorParameters(group=8, max_planes=6, pipelined=True)),
+    "pipelined array": lambda: Array(PIPELINED_ARRAY),
+    "pipelined engine": lambda: Engine(
+        EngineParameters(
+            array=PIPELINED_ARRAY,
+            plane_words=256,
+            plane_groups=64,
+            weight_words=512,
+            elementwise_words=16,
+            pipelined=True,
+        )
     ),
     "engine": lambda: Engine(
         EngineParameters(
@@ -194,7 +218,11 @@ def test_a_component_without_a_bench_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["plane store", "weight store", "group buffer", "elementwise", "engine", "gated engine"]
+    "name",
+    [
+        *("plane store", "weight store", "group buffer", "elementwise", "engine", "gated engine"),
+        *("pipelined compressor", "pipelined elementwise", "pipelined array", "pipelined engine"),
+    ],
 )
 def test_parts_of_the_engine(name: str, sim_work: Path) -> None:
     report = verify(TINY[name](), seed=1, simulator=SMALL, quick=True, work=sim_work).check()

@@ -13,6 +13,7 @@ from golden.weights import IntegerWeights
 from hdl.array import ArrayParameters
 from hdl.engine import EngineParameters
 from hdl.pe import PeParameters
+from hdl.pipelined_array import PipelinedArrayParameters
 from sim.build import available_simulators
 from sim.cycles import Product, product_cycles
 from sim.projection import run_projection
@@ -26,11 +27,25 @@ ARRAYS = [(3, 4, 3, 1), (4, 2, 2, 2), (2, 8, 1, 8), (4, 4, 4, 4), (6, 2, 3, 2)]
 # No elementwise unit, one with ReLU, one with SiLU and gates.
 UNITS = [(0, False), (16, False), (16, True)]
 
+# Whether the engine has registers for a faster clock, and its array.
+PLAIN, ENGINE_ALONE, BOTH = (
+    (False, ArrayParameters),
+    (True, ArrayParameters),
+    (True, PipelinedArrayParameters),
+)
+Registers = tuple[bool, type[ArrayParameters]]
+
 
 def engine(
-    rows: int, columns: int, sharing: int, per_load: int, unit: tuple[int, bool] = UNITS[0]
+    rows: int,
+    columns: int,
+    sharing: int,
+    per_load: int,
+    unit: tuple[int, bool] = UNITS[0],
+    registers: Registers = PLAIN,
 ) -> EngineParameters:
-    array = ArrayParameters(
+    pipelined, kind = registers
+    array = kind(
         pe=PeParameters(lanes=8, max_planes=6),
         rows=rows,
         columns=columns,
@@ -44,13 +59,18 @@ def engine(
         weight_words=2048,
         elementwise_words=unit[0],
         silu=unit[1],
+        pipelined=pipelined,
     )
 
 
 def compare(
-    shape: tuple[int, int, int, int], product: Product, work: Path, unit: tuple[int, bool] = UNITS[0]
+    shape: tuple[int, int, int, int],
+    product: Product,
+    work: Path,
+    unit: tuple[int, bool] = UNITS[0],
+    registers: Registers = PLAIN,
 ) -> dict[str, int]:
-    parameters = engine(*shape, unit)
+    parameters = engine(*shape, unit, registers)
     rng = np.random.default_rng(5)
     x = rng.standard_normal((product.n, product.k)).astype(np.float16)
     weights = IntegerWeights.quantize(rng.standard_normal((product.c, product.k)), block=8)
@@ -87,13 +107,36 @@ def test_the_model_is_exact(
     assert compare(shape, product, sim_work, unit)[lost] > 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "product", "unit", "registers", "lost"),
+    [
+        ((4, 4, 4, 4), Product(9, 40, 24, 2), UNITS[0], BOTH, "sums"),
+        ((3, 4, 3, 1), Product(14, 4, 6, 2, 2), UNITS[1], BOTH, "results"),
+        ((2, 8, 1, 8), Product(6, 33, 36, 3, 2), UNITS[2], ENGINE_ALONE, "weights"),
+    ],
+)
+def test_the_model_is_exact_with_more_registers(
+    shape: tuple[int, int, int, int],
+    product: Product,
+    unit: tuple[int, bool],
+    registers: Registers,
+    lost: str,
+    sim_work: Path,
+) -> None:
+    assert compare(shape, product, sim_work, unit, registers)[lost] > 0
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("shape", ARRAYS)
 @pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("registers", [PLAIN, ENGINE_ALONE, BOTH], ids=["plain", "engine", "both"])
 def test_the_model_is_exact_on_random_shapes(
-    shape: tuple[int, int, int, int], unit: tuple[int, bool], sim_work: Path
+    shape: tuple[int, int, int, int], unit: tuple[int, bool], registers: Registers, sim_work: Path
 ) -> None:
-    random = Random(f"{shape} {unit}")
+    if registers == BOTH and shape[2] < 3:
+        # Too few elements share an accumulator.
+        registers = ENGINE_ALONE
+    random = Random(f"{shape} {unit} {registers[0]}")
     for _ in range(12):
         product = Product(
             random.randint(1, 14),
@@ -102,7 +145,7 @@ def test_the_model_is_exact_on_random_shapes(
             random.randint(2, 6),
             random.choice((0, 0, 2, 5)),
         )
-        compare(shape, product, sim_work, unit)
+        compare(shape, product, sim_work, unit, registers)
 
 
 @pytest.mark.parametrize("shape", ARRAYS)
@@ -118,10 +161,10 @@ def test_repeating_row_tiles_are_counted_as_gone_through(shape: tuple[int, int, 
     assert large.total == found[39].total + 96 * period
 
 
-def test_a_group_costs_its_planes_in_a_large_product() -> None:
-    array = ArrayParameters(
-        pe=PeParameters(lanes=64, max_planes=10), rows=16, columns=16, sharing=4, columns_per_load=4
-    )
-    parameters = EngineParameters(array=array)
+@pytest.mark.parametrize("registers", [PLAIN, BOTH], ids=["plain", "both"])
+def test_a_group_costs_its_planes_in_a_large_product(registers: Registers) -> None:
+    pipelined, kind = registers
+    array = kind(pe=PeParameters(lanes=64, max_planes=10), rows=16, columns=16, sharing=4, columns_per_load=4)
+    parameters = EngineParameters(array=array, pipelined=pipelined)
     cycles = product_cycles(parameters, Product(2048, 4096, 4096, 7))
     assert cycles.utilization > 0.999
