@@ -144,5 +144,4 @@ def sharing_figna(mantissa_bits: int, slots: int) -> Subject:
             Use(Part("element", element, element_replay), 1.0),
             Use(Part("accumulator", shared, shared_replay, slots), 1 / slots),
         ),
-        converters=(),
     )

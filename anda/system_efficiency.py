@@ -66,6 +66,7 @@ SUBJECTS: tuple[Subject, ...] = (
     Subject("FP-INT", "fp-int", "FP16"),
     Subject("iFPU", "ifpu", "FP16"),
     Subject("FIGNA", "figna", "FP16"),
+    Subject("FIGNA, 16 on an accumulator", "figna-x16", "FP16"),
     Subject("FIGNA-M11", "figna-m11", "FP16"),
     Subject("FIGNA-M8", "figna-m8", "FP16"),
     Subject("published", "published", "published", TOLERANCES),
