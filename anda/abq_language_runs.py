@@ -34,7 +34,10 @@ PAIRS = (("2*", "8"), ("4", "4"), ("2", "8"), ("3", "8"), ("4", "8"), ("6", "6")
 """Bits of weights and activations in the order of their interest."""
 
 FIRST = PAIRS[:2]
-"""Those that are measured with every method, and learnt for longer."""
+"""Those that are measured with every method."""
+
+NARROW = PAIRS[:5]
+"""Those that are learnt for three epochs instead of one: weights of four bits or fewer."""
 
 PUBLISHED = Training(epochs=2)
 """ABQ-LLM's own losses, start and rates, but far fewer steps than its 20 or 40 epochs of 128 long windows."""
@@ -60,7 +63,7 @@ def runs() -> Iterator[Run]:
             yield Run("GPTQ, clipped", AbqRecipe(*pair, "gptq", clip=True))
         if pair in FIRST:
             yield Run("ABQ", AbqRecipe(*pair, "abq", training=PUBLISHED))
-        training = plus_for(int(activations), 3 if pair in FIRST else 1)
+        training = plus_for(int(activations), 3 if pair in NARROW else 1)
         yield Run("ABQ+", AbqRecipe(*pair, "abq", training=training))
 
 

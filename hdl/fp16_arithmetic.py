@@ -107,13 +107,13 @@ class Fp16Rounder(NamedComponent):
         """Shifted up to the top, down again where the number is subnormal, and rounded."""
         m = Module()
         steps = [1 << k for k in reversed(range((self.bits - 1).bit_length()))]
-        top, taken = normalise(m, self.magnitude, steps, "magnitude")
+        shifted, taken = normalise(m, self.magnitude, steps, "magnitude")
         distance = Ranged(Cat(*reversed(taken)), Interval(0, sum(steps)))
         exponent = Ranged(self.exponent, self.exponents) - distance
         first_short = Ranged.signal((Ranged.constant(1) - exponent).interval, "short")
         held = registers(m, self.advance) if self.clocked else as_it_is
         short = Ranged(held(first_short.value, "short_late"), first_short.interval)
-        top, sign = held(top, "top_late"), held(self.sign, "sign_late")
+        top, sign = held(shifted, "top_late"), held(self.sign, "sign_late")
         nonzero, is_subnormal = top[-1], Signal()
         shift = Signal(4)
         m.d.comb += [

@@ -168,9 +168,9 @@ class RoundedWord(NamedComponent):
     def build(self) -> Module:
         """Shift the leading bit to the top, count, and add one where it is nearer."""
         m = Module()
-        top, taken = normalise(m, self.total, self.window.total_steps, "total")
+        shifted, taken = normalise(m, self.total, self.window.total_steps, "total")
         held = registers(m) if self.clocked else as_it_is
-        top = held(top, "top_late")
+        top = held(shifted, "top_late")
         rest, half, fraction, leading, sign = (
             top[: -_SIGNIFICANT - 2],
             top[-_SIGNIFICANT - 2],
