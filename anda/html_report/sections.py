@@ -106,11 +106,8 @@ SECTIONS: Sequence[Section] = (
         "Area, power and the comparison with peers",
         "One flow for all: the same library, the same treatment of registers and weights, adders mapped "
         "to the library's full adders. Peers are our own code from their papers' descriptions.\n\n"
-        "Rows without a command of their own are measured again by `anda compare` with these names after "
-        "`--only`: `twos-complement`, `heap` and `exact-width` between `published` and `compact`; "
-        "`compact-13` above 10 planes; `compact-1x6`, `compact-2x3` and `compact-4x2` for planes per cycle; "
-        "`fp32-own`, `fp32-shared`, `fp16-shared`, `stages-own` and `stages-shared` for accumulators; `bfp4` "
-        "to `bfp14` for the bound. `--converters` adds converters.",
+        "Rows without a command of their own are measured again by `anda compare --only NAME`, with a name "
+        "from the table of names; `--converters` adds converters.",
         sources=("area", "comparison", "power"),
         first=("area", "comparison-area-shared", "comparison-energy-shared", "comparison-ablation"),
         plots=("plot-comparison", "plot-ablation"),
@@ -128,11 +125,15 @@ SECTIONS: Sequence[Section] = (
             "comparison-elements-generic": "Elements on the generic library",
             "comparison-ablation": "From published to compact, one change at a time",
             "comparison-planes": "Planes per cycle",
+            "comparison-pairs": "Pairs of lanes",
             "comparison-accumulators": "Kinds of accumulators",
             "comparison-bound": "Bit-parallel elements, the bound of density",
             "comparison-converters": "Converters beside the array",
-            "comparison-targets": "What compact gains over others, at equal accuracy",
+            "comparison-paper": "Area and power of one element, the paper's and ours",
+            "comparison-targets": "What compact and dense gain over others in area, at equal accuracy",
+            "comparison-targets-energy": "The same in energy",
             "comparison-energies": "What is in the energy of a multiply-accumulate",
+            "comparison-names": "Names of all rows",
             "power-cells": "Cells made by hand, by anda and by OpenSTA",
             "power-parts": "Internal and switching power of one change a cycle on every net, by both",
             "power-paths": "Leakage and longest paths, by both",
