@@ -333,7 +333,8 @@ def _top(role: str, component: Callable[[Any], NamedComponent], parameters: Any)
     """A component whose parameters are a dataclass: what is a property of that, is a fact for the sidecar."""
     facts = {
         name: getattr(parameters, name)
-        for name, member in vars(type(parameters)).items()
+        for kind in type(parameters).__mro__
+        for name, member in vars(kind).items()
         if isinstance(member, property)
     }
     ranges = {name: value for name, value in facts.items() if isinstance(value, Interval)}

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 from golden.binary_order import Rate
 from golden.interval import Interval
 
+from .exact_sum import ExactSum
 from .heap import AdderCells
-from .ranges import RangeError
 
 __all__ = ["BinaryParameters", "Signs"]
 
@@ -17,7 +17,7 @@ Signs = Literal["unsigned", "signed", "either"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinaryParameters:
+class BinaryParameters(ExactSum):
     """Everything that shapes a binary element.
 
     Parameters
@@ -69,20 +69,7 @@ class BinaryParameters:
                     f"{name} must be {', '.join(get_args(Signs)[:-1])} or either, not {getattr(self, name)!r}"
                 )
         _ = self.rate
-        if self.certified is not None and not self.type_range.contains(self.certified.hull(Interval(0, 0))):
-            raise RangeError(
-                f"the certified range {self.certified.min} to {self.certified.max} is not within "
-                f"{self.type_range.min} to {self.type_range.max}, which these data types reach"
-            )
-        if self.certified is not None and not self.certified.contains(Interval(0, 0)):
-            raise RangeError(
-                f"the certified range {self.certified.min} to {self.certified.max} lacks 0, the sum of zeros"
-            )
-        if self.accumulator_bits is not None and self.accumulator_bits < self.exact_bits:
-            raise RangeError(
-                f"accumulator_bits must be at least {self.exact_bits} for sums from {self.sum_range.min} "
-                f"to {self.sum_range.max}, not {self.accumulator_bits}"
-            )
+        self._require_sums_to_fit()
 
     @property
     def rate(self) -> Rate:
@@ -108,26 +95,6 @@ class BinaryParameters:
     def type_range(self) -> Interval:
         """Every sum for any weights, sums of fewer terms included."""
         return (self.activation_range * self.weight_range).times(self.terms).hull(Interval(0, 0))
-
-    @property
-    def sum_range(self) -> Interval:
-        """Every sum: for any weights, or for those of the certificate."""
-        return self.type_range if self.certified is None else self.certified
-
-    @property
-    def exact_bits(self) -> int:
-        """Width of the narrowest signed accumulator that holds every sum."""
-        return self.sum_range.hull(Interval(-1, 0)).bits
-
-    @property
-    def sum_bits(self) -> int:
-        """Width of the accumulator and of the result."""
-        return self.accumulator_bits or self.exact_bits
-
-    @property
-    def latency(self) -> int:
-        """Cycles from the last beat of a sum to its result."""
-        return 1
 
     @property
     def name(self) -> str:

@@ -10,8 +10,8 @@ from amaranth.lib import data
 from golden.bitplanes import PLANES, Encoding, group_range, require_encoding
 from golden.interval import Interval
 
+from .exact_sum import ExactSum
 from .heap import AdderCells
-from .ranges import RangeError
 
 __all__ = ["LINES", "Activations", "PeParameters", "Products", "Reduction", "WeightPlace", "beat_layout"]
 
@@ -34,7 +34,7 @@ def beat_layout(word_bits: int, planes_per_cycle: int) -> data.StructLayout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeParameters:
+class PeParameters(ExactSum):
     """Everything that shapes a processing element.
 
     Parameters
@@ -99,13 +99,8 @@ class PeParameters:
         if self.reduction not in get_args(Reduction):
             raise ValueError(f"reduction must be heap or tree, not {self.reduction!r}")
         self._require_activations()
-        self._require_certified()
         self._require_products()
-        if self.accumulator_bits is not None and self.accumulator_bits < self.exact_bits:
-            raise RangeError(
-                f"accumulator_bits must be at least {self.exact_bits} for sums from {self.sum_range.min} "
-                f"to {self.sum_range.max}, not {self.accumulator_bits}"
-            )
+        self._require_sums_to_fit()
 
     def _require_activations(self) -> None:
         if self.activations not in get_args(Activations):
@@ -115,17 +110,6 @@ class PeParameters:
         if self.activations == "unsigned" and self.max_planes == PLANES.max:
             raise ValueError(
                 f"unsigned activations have up to {PLANES.max - 1} planes, not {self.max_planes}"
-            )
-
-    def _require_certified(self) -> None:
-        if self.certified is not None and not self.type_range.contains(self.certified):
-            raise RangeError(
-                f"the certified range {self.certified.min} to {self.certified.max} is not within "
-                f"{self.type_range.min} to {self.type_range.max}, which these data types reach"
-            )
-        if self.certified is not None and not self.certified.contains(Interval(0, 0)):
-            raise RangeError(
-                f"the certified range {self.certified.min} to {self.certified.max} lacks 0, the sum of zeros"
             )
 
     def _require_products(self) -> None:
@@ -159,26 +143,6 @@ class PeParameters:
     def type_range(self) -> Interval:
         """Every group sum `T_g` for any weights (contract, section 5)."""
         return (self.activation_range * self.level_range).times(self.lanes)
-
-    @property
-    def sum_range(self) -> Interval:
-        """Every group sum `T_g`: for any weights, or for those of the certificate."""
-        return self.type_range if self.certified is None else self.certified
-
-    @property
-    def exact_bits(self) -> int:
-        """Width of the narrowest signed accumulator that holds every sum."""
-        return self.sum_range.hull(Interval(-1, 0)).bits
-
-    @property
-    def sum_bits(self) -> int:
-        """Width of the accumulator and of the result."""
-        return self.accumulator_bits or self.exact_bits
-
-    @property
-    def latency(self) -> int:
-        """Cycles from the last beat of a group to its result."""
-        return 1
 
     def beats(self, planes: int) -> int:
         """Cycles a group of `planes` words takes."""
