@@ -135,9 +135,11 @@ def stream_theorems() -> list[Theorem]:
     one = AccumulatorParameters(sum_bits=6, max_planes=3)
     several = AccumulatorParameters(sum_bits=6, max_planes=3, slots=2, output="fp16")
     compressor = CompressorParameters(group=8, max_planes=4)
+    pipelined = CompressorParameters(group=8, max_planes=4, pipelined=True)
     return [
         *_stream("column", lambda: PeColumn(row, rows=2), 2, 8),
         *_stream("compressor", lambda: Compressor(compressor), 2, 6),
+        *_stream("compressor pipelined", lambda: Compressor(pipelined), 2, 8),
         *_stream("accumulator", lambda: Accumulator(one), 5, 8),
         *_stream("accumulator slots", lambda: Accumulator(several), 5, 8),
     ]

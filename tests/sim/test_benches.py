@@ -210,11 +210,13 @@ def test_every_kind_of_component_can_be_drawn() -> None:
 
 def test_a_component_without_a_bench_is_refused() -> None:
     cell = FullAdder()
-    emit_verilog(cell)
+    coded = PairWeights(lanes=8, level_bits=4, format=formats.get("int4"))
+    for component in (cell, coded):
+        emit_verilog(component)
     with pytest.raises(ValueError, match="there is no bench for a FullAdder"):
         bench_of(cell)
     with pytest.raises(ValueError, match="loads levels, not codes of int4"):
-        bench_of(PairWeights(lanes=8, level_bits=4, format=formats.get("int4")))
+        bench_of(coded)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from sim.formal import prove
 from sim.proofs.catalog import accumulator_theorems, binary_theorems, general_theorems, theorems_of
 from sim.proofs.heap import CellSum, heap_theorems
 from sim.proofs.lanes import lane_theorems
-from sim.proofs.streams import stream_theorem
 from sim.proofs.theorem import Theorem, proof_table, prove_all
 
 GENERAL = {theorem.name: theorem for theorem in general_theorems()}
@@ -39,6 +38,7 @@ QUICK = [
     "element streams inside",
     "stream compressor",
     "stream compressor impatient",
+    "stream compressor pipelined",
     "stream accumulator",
 ]
 COMPACT = PeParameters(max_planes=7)
@@ -48,12 +48,6 @@ PUBLISHED = PeParameters(max_planes=7, encoding="sign-magnitude")
 @pytest.mark.parametrize("name", QUICK)
 def test_general_theorems(name: str, tmp_path: Path) -> None:
     GENERAL[name].decide(tmp_path).check()
-
-
-def test_the_planes_of_a_pipelined_compressor_stay(tmp_path: Path) -> None:
-    parameters = CompressorParameters(group=8, max_planes=4, pipelined=True)
-    theorem = stream_theorem("compressor pipelined", lambda: Compressor(parameters), 2, 8)
-    theorem.decide(tmp_path).check()
 
 
 @pytest.mark.nightly
