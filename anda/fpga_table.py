@@ -22,7 +22,7 @@ PLACED = (
     ("compact", "column", "ecp5-25k", 100),
     ("compact", "accumulator", "ecp5-25k", 100),
     ("compact", "compressor", "ecp5-25k", 100),
-    ("ulx3s", "accelerator", "ecp5-85k", 25),
+    ("ulx3s", "accelerator", "ecp5-85k", 50),
 )
 
 #: Planes whose rates the table shows.
