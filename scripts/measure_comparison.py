@@ -37,7 +37,7 @@ def steps(libraries: Mapping[str, Library]) -> Iterator[tuple[str, Subject, bool
     generic, *real = libraries
     # The generic library says least.
     order = [*real, generic]
-    # Bit-parallel elements take ABC hours where a library has no adder cells.
+    # Bit-parallel elements take ABC very long where a library has no adder cells.
     quick = [on for on in order if libraries[on].adder_style != "none"]
     slow = [on for on in order if on not in quick]
     every = list(SUBJECTS.values())

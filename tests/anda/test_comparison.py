@@ -17,10 +17,12 @@ from anda.comparison import ENERGIES, Comparison
 from anda.comparison_catalog import SUBJECTS, subjects_named
 from anda.comparison_rows import comparison_rows
 from anda.comparison_subjects import ROWS, Part, Subject, Use, registers
+from anda.config import load
 from anda.flow.library import Library
 from anda.flow.recipe import RECIPE, Mapped
 from anda.flow.yosys import tool_versions
 from anda.kept import Kept
+from anda.tops import array_parameters
 from hdl.baseline.catalog import BASELINES
 from hdl.emit import emit_verilog
 from hdl.heap import AdderCells
@@ -226,3 +228,11 @@ def test_unknown_elements_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected an element among compact, .*, not 'fp-pf'"):
         subjects_named(["compact", "fp-pf"])
     assert [subject.name for subject in subjects_named(["figna"])] == ["figna"]
+
+
+def test_dense_is_the_preset_of_that_name() -> None:
+    """What tables call `dense` has the element of the preset, and as many of them on an accumulator."""
+    array = array_parameters(load("dense"))
+    element, accumulator = SUBJECTS["compact-pairs-2x3"].element[:2]
+    assert element.part.component(AdderCells.PLAIN).module_name == array.pe.name
+    assert accumulator.share == 1 / array.sharing
